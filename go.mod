@@ -2,6 +2,9 @@ module github.com/rotationguard/rotationguard
 
 go 1.26.0
 
+// The CDK's own project templates, which are not Go yet.
+ignore ./infra/node_modules
+
 require (
 	github.com/aws/aws-cdk-go/awscdk/v2 v2.220.0
 	github.com/aws/aws-lambda-go v1.55.1

@@ -1,0 +1,94 @@
+# Needs Go 1.26, Python 3.11 (emulators), Node 20 (CDK), bash and a C compiler (race detector). What else is used is
+# installed pinned and hash-checked into the user's cache, or into infra/node_modules.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rotationguard
+LINT_VERSION := v2.15.0
+LINT := $(CACHE)/golangci-lint-$(LINT_VERSION)/golangci-lint
+FUZZ_SECONDS := 60
+
+# A function is shipped when it has a main.go.
+FUNCTIONS := $(patsubst functions/%/main.go,%,$(wildcard functions/*/main.go))
+ARCHITECTURES := arm64 amd64
+OURS := ./pkg/... ./scripts/... $(addprefix ./,$(if $(FUNCTIONS),functions/...))
+
+# Tests never meet a real account: no profile, no instance credentials, no endpoint from the caller.
+CLEAN_ENV := env -u AWS_PROFILE -u AWS_ENDPOINT_URL -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY -u AWS_SESSION_TOKEN \
+	-u AWS_REGION -u AWS_DEFAULT_REGION AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null \
+	AWS_EC2_METADATA_DISABLED=true JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20
+
+.PHONY: help
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+.PHONY: demo
+demo: ## a broken account on a local emulator, swept, repaired and swept again
+	go run ./scripts/demo
+
+.PHONY: build
+build: ## the Lambda functions, as dist/FUNCTION/ARCHITECTURE/bootstrap
+	@scripts/build.sh "$(ARCHITECTURES)" $(FUNCTIONS)
+
+.PHONY: emulators
+emulators: ## install moto and ministack into the user's cache
+	@scripts/emulators.sh install moto
+	@scripts/emulators.sh install ministack
+
+infra/node_modules: infra/package-lock.json
+	npm --prefix infra ci --no-audit --no-fund --silent
+	@touch infra/node_modules
+
+# Tests that take minutes carry the build tag long and "Long" in their name; test-long runs those and nothing else.
+.PHONY: test
+test: build emulators infra/node_modules ## all tests but the long ones
+	policies=$$(scripts/emulators.sh managed-policies); \
+	$(CLEAN_ENV) ROTATIONGUARD_MANAGED_POLICIES="$$policies" go test -timeout 15m ./...
+
+.PHONY: test-long
+test-long: build emulators infra/node_modules ## the long tests
+	policies=$$(scripts/emulators.sh managed-policies); \
+	$(CLEAN_ENV) ROTATIONGUARD_MANAGED_POLICIES="$$policies" ROTATIONGUARD_LONG=1 go test -timeout 30m -tags long -run Long ./...
+
+.PHONY: check
+check: lint tidy race fuzz ## formatting, vet, staticcheck, wrapped errors, closed sets, tidy, race, a minute of fuzz
+
+.PHONY: lint
+lint: $(LINT) ## formatting and static analysis
+	$(LINT) run
+
+$(LINT):
+	GOBIN=$(@D) GOFLAGS= go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+
+.PHONY: tidy
+tidy: ## go.mod and go.sum hold what is used, and nothing else
+	go mod tidy -diff
+
+.PHONY: race
+race: emulators ## our packages' tests under the race detector
+	policies=$$(scripts/emulators.sh managed-policies); \
+	$(CLEAN_ENV) ROTATIONGUARD_MANAGED_POLICIES="$$policies" go test -race -short -timeout 15m $(OURS)
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for its share of FUZZ_SECONDS
+	$(CLEAN_ENV) scripts/fuzz.sh $(FUZZ_SECONDS)
+
+.PHONY: bench
+bench: ## benchmarks
+	$(CLEAN_ENV) go test -run '^$$' -bench . -benchmem ./pkg/...
+
+.PHONY: synth
+synth: build infra/node_modules ## the CloudFormation templates, in cdk.out
+	infra/node_modules/.bin/cdk synth --quiet $(if $(CONFIG),--context config=$(CONFIG))
+
+.PHONY: deploy
+deploy: ## deploy with the config of CONFIG=rotationguard.yaml, after looking whether everything needed is there
+	@scripts/prerequisites.sh
+	@$(MAKE) --no-print-directory build infra/node_modules
+	infra/node_modules/.bin/cdk deploy --all $(if $(CONFIG),--context config=$(CONFIG))
+
+.PHONY: clean
+clean: ## remove what was built here; the user's cache of emulators and tools stays
+	rm -rf bin dist out cdk.out infra/node_modules

@@ -1,0 +1,115 @@
+package policy
+
+// side says where a document stands in a Set.
+type side uint8
+
+const (
+	identitySide side = iota
+	boundarySide
+	resourceSide
+)
+
+// statement is a Statement, compiled for evaluation.
+type statement struct {
+	ref           []StatementRef // always one, so that a decision can hold it without a copy
+	side          side
+	deny          bool
+	principals    []principalTest
+	notPrincipal  bool
+	hasPrincipal  bool
+	actions       []pattern
+	notAction     bool
+	resources     []pattern
+	notResource   bool
+	hasResource   bool
+	conditions    []condition
+	unsatisfiable bool // an Allow with an operator that IAM does not have: it grants nothing
+}
+
+// Compiled is a Set made ready to decide many requests. It does not change and may be used from several goroutines.
+type Compiled struct {
+	relation   Relation
+	bounded    bool
+	statements []statement
+}
+
+// Compile makes set ready for evaluation; later changes to the documents are not seen. A document that Parse would refuse
+// fails closed: an operator that IAM does not have voids an Allow and is left out of a Deny.
+func Compile(set Set) *Compiled {
+	n := 0
+	for _, document := range set.Identity {
+		n += len(document.Statements)
+	}
+	for _, document := range set.Resource {
+		n += len(document.Statements)
+	}
+	if set.Boundary != nil {
+		n += len(set.Boundary.Statements)
+	}
+	c := &Compiled{relation: set.Relation, bounded: set.Boundary != nil, statements: make([]statement, 0, n)}
+	for _, document := range set.Identity {
+		c.add(document, identitySide)
+	}
+	if set.Boundary != nil {
+		c.add(set.Boundary, boundarySide)
+	}
+	for _, document := range set.Resource {
+		c.add(document, resourceSide)
+	}
+	return c
+}
+
+func (c *Compiled) add(document *Document, from side) {
+	for i := range document.Statements {
+		c.statements = append(c.statements, newStatement(document, i, from))
+	}
+}
+
+func newStatement(document *Document, index int, from side) statement {
+	s := &document.Statements[index]
+	variables := document.Version == Version2012
+	compiled := statement{
+		ref:          []StatementRef{{Document: document.Name, Index: index, Sid: s.Sid}},
+		side:         from,
+		deny:         s.Effect == Deny,
+		notAction:    len(s.NotActions) > 0,
+		notResource:  len(s.NotResources) > 0,
+		hasResource:  len(s.Resources) > 0 || len(s.NotResources) > 0,
+		notPrincipal: len(s.NotPrincipals) > 0,
+		hasPrincipal: len(s.Principals) > 0 || len(s.NotPrincipals) > 0,
+	}
+	actions, resources, principals := s.Actions, s.Resources, s.Principals
+	if compiled.notAction {
+		actions = s.NotActions
+	}
+	if compiled.notResource {
+		resources = s.NotResources
+	}
+	if compiled.notPrincipal {
+		principals = s.NotPrincipals
+	}
+	compiled.actions = make([]pattern, len(actions))
+	for i, action := range actions {
+		compiled.actions[i] = newPattern(action, ruleText, true, false, true)
+	}
+	compiled.resources = make([]pattern, len(resources))
+	for i, resource := range resources {
+		compiled.resources[i] = newPattern(resource, ruleResource, true, variables, false)
+	}
+	compiled.principals = make([]principalTest, 0, len(principals))
+	for _, principal := range principals {
+		if test, message := newPrincipal(principal); message == "" {
+			compiled.principals = append(compiled.principals, test)
+		}
+	}
+	compiled.conditions = make([]condition, 0, len(s.Conditions))
+	for _, written := range s.Conditions {
+		test, message := newCondition(written, variables)
+		if message != "" {
+			compiled.unsatisfiable = !compiled.deny
+			continue
+		}
+		compiled.conditions = append(compiled.conditions, test)
+	}
+	return compiled
+}

@@ -13,7 +13,7 @@ const (
 type statement struct {
 	ref           []StatementRef // always one, so that a decision can hold it without a copy
 	side          side
-	variables     bool // the document's version has policy variables
+	expands       bool // the document's version has policy variables
 	deny          bool
 	principals    []principalTest
 	notPrincipal  bool
@@ -72,7 +72,7 @@ func newStatement(document *Document, index int, from side) statement {
 	compiled := statement{
 		ref:          []StatementRef{{Document: document.Name, Index: index, Sid: s.Sid}},
 		side:         from,
-		variables:    variables,
+		expands:      variables,
 		deny:         s.Effect == Deny,
 		notAction:    len(s.NotActions) > 0,
 		notResource:  len(s.NotResources) > 0,

@@ -101,7 +101,7 @@ func (c *Compiled) failures(s *statement, written *Statement, r *Request) (fails
 		distance += farResource
 	}
 	for i := range written.Conditions {
-		test, message := newCondition(written.Conditions[i], s.variables)
+		test, message := newCondition(written.Conditions[i], s.expands)
 		answer := no
 		if message == "" {
 			answer = test.test(r)

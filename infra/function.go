@@ -1,0 +1,60 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambdadestinations"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// newFunction is the sweep. A run that fails is tried once more within the hour, and then told to the dead letters:
+// the next one on schedule reads everything anew anyway.
+func newFunction(stack awscdk.Stack, s Settings, code Package, role awsiam.Role, dead awssqs.IQueue) awslambda.Function {
+	log := awslogs.NewLogGroup(stack, jsii.String("Log"), &awslogs.LogGroupProps{
+		Retention:     retention[s.LogDays],
+		RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
+	})
+	log.GrantWrite(role)
+	environment := map[string]*string{}
+	if s.Config != "" {
+		environment["ROTATIONGUARD_CONFIG"] = jsii.String("/var/task/" + configInPackage)
+	}
+	return awslambda.NewFunction(stack, jsii.String("Sweep"), &awslambda.FunctionProps{
+		Description:   jsii.String("rotationguard: sweeps this account and Region"),
+		Runtime:       awslambda.Runtime_PROVIDED_AL2023(),
+		Architecture:  architecture(s),
+		Handler:       jsii.String("bootstrap"),
+		Code:          awslambda.Code_FromAsset(&code.folder, nil),
+		Role:          role,
+		LogGroup:      log,
+		LoggingFormat: awslambda.LoggingFormat_JSON,
+		Environment:   &environment,
+		// CPU comes with memory: a third of a vCPU here. A sweep waits for rate limits more than it computes.
+		MemorySize: jsii.Number(512),
+		// The longest that Lambda runs; the sweep ends itself before.
+		Timeout:       awscdk.Duration_Minutes(jsii.Number(15)),
+		RetryAttempts: jsii.Number(1),
+		MaxEventAge:   awscdk.Duration_Hours(jsii.Number(1)),
+		OnFailure:     awslambdadestinations.NewSqsDestination(dead),
+	})
+}
+
+func architecture(s Settings) awslambda.Architecture {
+	if s.Architecture == "amd64" {
+		return awslambda.Architecture_X86_64()
+	}
+	return awslambda.Architecture_ARM_64()
+}
+
+// retention are the days that CloudWatch Logs can keep a log, by the CDK's names.
+var retention = map[int]awslogs.RetentionDays{
+	1: awslogs.RetentionDays_ONE_DAY, 3: awslogs.RetentionDays_THREE_DAYS, 5: awslogs.RetentionDays_FIVE_DAYS,
+	7: awslogs.RetentionDays_ONE_WEEK, 14: awslogs.RetentionDays_TWO_WEEKS, 30: awslogs.RetentionDays_ONE_MONTH,
+	60: awslogs.RetentionDays_TWO_MONTHS, 90: awslogs.RetentionDays_THREE_MONTHS, 120: awslogs.RetentionDays_FOUR_MONTHS,
+	150: awslogs.RetentionDays_FIVE_MONTHS, 180: awslogs.RetentionDays_SIX_MONTHS, 365: awslogs.RetentionDays_ONE_YEAR,
+	400: awslogs.RetentionDays_THIRTEEN_MONTHS, 545: awslogs.RetentionDays_EIGHTEEN_MONTHS, 731: awslogs.RetentionDays_TWO_YEARS,
+	1827: awslogs.RetentionDays_FIVE_YEARS, 3653: awslogs.RetentionDays_TEN_YEARS,
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Package is the folder that becomes the function's code: the binary and the config it runs with. Both are in it, so
+// that a changed config is a changed deployment and no right to read it from elsewhere is needed.
+type Package struct{ folder string }
+
+// ConfigInPackage is the config's name in the function's code, wherever it was on the deploying machine.
+const configInPackage = "rotationguard.yaml"
+
+// newPackage gathers the sweep function's code from what "make build" wrote.
+func newPackage(s Settings) (Package, error) {
+	binary := filepath.Join(s.Dist, "sweep", s.Architecture, "bootstrap")
+	if _, err := os.Stat(binary); errors.Is(err, fs.ErrNotExist) {
+		return Package{}, fmt.Errorf("%s is not there: run make build first", binary)
+	}
+	folder, err := os.MkdirTemp("", "rotationguard-package-")
+	if err != nil {
+		return Package{}, fmt.Errorf("making a folder for the function's code: %w", err)
+	}
+	p := Package{folder: folder}
+	err = copyFile(filepath.Join(folder, "bootstrap"), binary, 0o755)
+	if err == nil && s.Config != "" {
+		err = copyFile(filepath.Join(folder, configInPackage), s.Config, 0o644)
+	}
+	if err != nil {
+		p.remove()
+		return Package{}, fmt.Errorf("packing the function's code: %w", err)
+	}
+	return p, nil
+}
+
+// remove removes the folder; the CDK has its own copy once it has synthesized.
+func (p Package) remove() { _ = os.RemoveAll(p.folder) }
+
+func copyFile(to, from string, mode fs.FileMode) (err error) {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}

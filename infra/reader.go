@@ -1,0 +1,52 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// newReader is the role that the function runs with. It may make the read calls of package inventory and nothing
+// else; what else it is granted (its log, its topic) is granted where that is made. It never changes what it reads.
+func newReader(stack awscdk.Stack) awsiam.Role {
+	role := awsiam.NewRole(stack, jsii.String("Reader"), &awsiam.RoleProps{
+		Description: jsii.String("rotationguard reads rotation functions, roles, keys and secrets' settings; no secret value"),
+		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
+	})
+	secrets := arn(stack, "secretsmanager", "secret:*")
+	functions := arn(stack, "lambda", "function:*")
+	for _, s := range []awsiam.PolicyStatement{
+		denySecretValues(),
+		// ListSecrets has no resource; see "Actions, resources, and condition keys for AWS Secrets Manager".
+		statement("ListSecrets", awsiam.Effect_ALLOW, []string{"secretsmanager:ListSecrets"}, []string{"*"}, nil),
+		statement("ReadSecretSettings", awsiam.Effect_ALLOW, []string{
+			"secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy",
+		}, []string{*secrets}, nil),
+		statement("ReadFunctions", awsiam.Effect_ALLOW, []string{
+			"lambda:GetFunctionConfiguration", "lambda:GetPolicy", "lambda:ListTags",
+		}, []string{*functions}, nil),
+		statement("ReadRoles", awsiam.Effect_ALLOW, []string{
+			"iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies",
+		}, []string{*arn(stack, "iam", "role/*")}, nil),
+		// AWS's managed policies belong to the account "aws".
+		statement("ReadManagedPolicies", awsiam.Effect_ALLOW, []string{
+			"iam:GetPolicy", "iam:GetPolicyVersion",
+		}, []string{*arn(stack, "iam", "policy/*"), "arn:" + *stack.Partition() + ":iam::aws:policy/*"}, nil),
+		// A secret's key may be another account's, whose key policy has the last word.
+		statement("ReadKeys", awsiam.Effect_ALLOW, []string{
+			"kms:DescribeKey", "kms:GetKeyPolicy", "kms:ListGrants",
+		}, []string{"arn:" + *stack.Partition() + ":kms:" + *stack.Region() + ":*:key/*"}, nil),
+		statement("ReadMasterOfStacks", awsiam.Effect_ALLOW, []string{"cloudformation:DescribeStacks"},
+			[]string{*arn(stack, "cloudformation", "stack/*")}, nil),
+	} {
+		role.AddToPolicy(s)
+	}
+	return role
+}
+
+// denySecretValues holds whatever else may be attached to a role of ours later.
+func denySecretValues() awsiam.PolicyStatement {
+	return statement("NoSecretValue", awsiam.Effect_DENY, []string{
+		"secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue",
+	}, []string{"*"}, nil)
+}

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/aws/constructs-go/constructs/v10"
+)
+
+// Settings is what a deployment is made of. What rotationguard.yaml says is the same for the command, the function and
+// this app; what only a deployment knows comes from CDK context (cdk.json or --context NAME=VALUE).
+type Settings struct {
+	// From rotationguard.yaml.
+	Config         string   // its path; "" deploys the defaults
+	Mode           string   // report, repair or enforce
+	Architecture   string   // arm64 or amd64
+	Roles          []string // repair.roles: role ARNs or paths that the writer may change
+	Functions      []string // repair.functions: function ARNs that the writer may change
+	TargetBoundary string   // repair.target_boundary
+
+	// From context, by the name beside each.
+	Schedule      string   // schedule: a rate(...) or cron(...) expression
+	Window        int      // window: minutes within which the schedule may start, so that accounts do not all start at once
+	LogDays       int      // logDays: how long the function's log is kept
+	Subscriptions []string // subscriptions: an email address, an https URL or the ARN of an SQS queue each
+	Key           string   // key: ARN of a KMS key to encrypt with instead of a new one
+	Topic         string   // topic: ARN of a topic to publish to instead of a new one
+	Boundary      string   // boundary: ARN of a managed policy to put on our own roles as permissions boundary
+	Dist          string   // dist: the folder that "make build" wrote
+}
+
+const (
+	modeReport  = "report"
+	modeRepair  = "repair"
+	modeEnforce = "enforce"
+)
+
+func defaultSettings() Settings {
+	return Settings{
+		Mode: modeReport, Architecture: "arm64",
+		Schedule: "rate(6 hours)", Window: 30, LogDays: 90, Dist: "dist",
+	}
+}
+
+// fromContext reads what only a deployment knows; a value of another form is an error that names it.
+func (s *Settings) fromContext(node constructs.Node) error {
+	c := contextReader{node: node}
+	c.text("schedule", &s.Schedule)
+	c.number("window", &s.Window)
+	c.number("logDays", &s.LogDays)
+	c.list("subscriptions", &s.Subscriptions)
+	c.text("key", &s.Key)
+	c.text("topic", &s.Topic)
+	c.text("boundary", &s.Boundary)
+	c.text("dist", &s.Dist)
+	return c.err
+}
+
+var (
+	arnPattern     = regexp.MustCompile(`^arn:aws[a-z-]*:`)
+	roleARN        = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/(.+)$`)
+	functionARN    = regexp.MustCompile(`^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:([^:]+)(:.+)?$`)
+	rolePath       = regexp.MustCompile(`^/([\x21-\x7e]+/)+$`)
+	scheduleFormat = regexp.MustCompile(`^(rate|cron)\(.+\)$`)
+	queueARN       = regexp.MustCompile(`^arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:.+$`)
+	emailFormat    = regexp.MustCompile(`^[^@\s]+@[^@\s]+\.[^@\s]+$`)
+	onlyWildcards  = regexp.MustCompile(`^[*?/]*$`)
+)
+
+// validate says the first thing that would deploy something else than was meant.
+func (s *Settings) validate() error {
+	switch {
+	case s.Mode != modeReport && s.Mode != modeRepair && s.Mode != modeEnforce:
+		return fmt.Errorf("mode %q: it is report, repair or enforce", s.Mode)
+	case s.Architecture != "arm64" && s.Architecture != "amd64":
+		return fmt.Errorf("architecture %q: it is arm64 or amd64", s.Architecture)
+	case !scheduleFormat.MatchString(s.Schedule):
+		return fmt.Errorf("context schedule %q: it is rate(...) or cron(...)", s.Schedule)
+	case s.Window < 0 || s.Window > 1440:
+		return fmt.Errorf("context window %d: it is 0 to 1440 minutes", s.Window)
+	case retention[s.LogDays] == "":
+		return fmt.Errorf("context logDays %d: CloudWatch Logs keeps one of %v days", s.LogDays, slices.Sorted(maps.Keys(retention)))
+	}
+	for name, arn := range map[string]string{"key": s.Key, "topic": s.Topic, "boundary": s.Boundary} {
+		if arn != "" && !arnPattern.MatchString(arn) {
+			return fmt.Errorf("context %s %q: it is an ARN", name, arn)
+		}
+	}
+	for _, to := range s.Subscriptions {
+		if !emailFormat.MatchString(to) && !strings.HasPrefix(to, "https://") && !queueARN.MatchString(to) {
+			return fmt.Errorf("context subscriptions %q: it is an email address, an https URL or the ARN of an SQS queue", to)
+		}
+	}
+	if s.Mode == modeReport {
+		return nil
+	}
+	return s.validateWriter()
+}
+
+// validateWriter holds that the writer is limited: no control of IAM limits what a policy document says, so whoever
+// controls the writer controls every role that it may write to.
+func (s *Settings) validateWriter() error {
+	if len(s.Roles) == 0 || len(s.Functions) == 0 {
+		return fmt.Errorf("mode %s needs repair.roles and repair.functions: the role ARNs and the function ARNs that may be changed", s.Mode)
+	}
+	for _, role := range s.Roles {
+		name := ""
+		switch m := roleARN.FindStringSubmatch(role); {
+		case m != nil:
+			name = m[1]
+		case rolePath.MatchString(role):
+			name = role
+		default:
+			return fmt.Errorf("repair.roles %q: it is a role's ARN with account and name, or a path such as /rotation/", role)
+		}
+		if onlyWildcards.MatchString(name) {
+			return fmt.Errorf("repair.roles %q names every role of the account: name roles or paths", role)
+		}
+	}
+	for _, function := range s.Functions {
+		m := functionARN.FindStringSubmatch(function)
+		if m == nil {
+			return fmt.Errorf("repair.functions %q: it is a function's ARN with Region, account and name", function)
+		}
+		if onlyWildcards.MatchString(m[1]) {
+			return fmt.Errorf("repair.functions %q names every function of the account: name functions", function)
+		}
+	}
+	if s.TargetBoundary != "" && !arnPattern.MatchString(s.TargetBoundary) {
+		return fmt.Errorf("repair.target_boundary %q: it is the ARN of a managed policy", s.TargetBoundary)
+	}
+	return nil
+}
+
+// contextReader reads context values and keeps the first error. A value is text on the command line and may be a
+// number or a list in cdk.json.
+type contextReader struct {
+	node constructs.Node
+	err  error
+}
+
+func (c *contextReader) value(name string) (any, bool) {
+	if c.err != nil {
+		return nil, false
+	}
+	v := c.node.TryGetContext(&name)
+	return v, v != nil
+}
+
+func (c *contextReader) text(name string, into *string) {
+	v, given := c.value(name)
+	if !given {
+		return
+	}
+	text, ok := v.(string)
+	if !ok {
+		c.err = fmt.Errorf("context %s: it is text, not %v", name, v)
+		return
+	}
+	*into = text
+}
+
+func (c *contextReader) number(name string, into *int) {
+	v, given := c.value(name)
+	if !given {
+		return
+	}
+	switch v := v.(type) {
+	case float64:
+		*into = int(v)
+		if float64(*into) == v {
+			return
+		}
+	case string:
+		n, err := strconv.Atoi(v)
+		if err == nil {
+			*into = n
+			return
+		}
+	}
+	c.err = fmt.Errorf("context %s: it is a whole number, not %v", name, v)
+}
+
+func (c *contextReader) list(name string, into *[]string) {
+	v, given := c.value(name)
+	if !given {
+		return
+	}
+	switch v := v.(type) {
+	case string:
+		*into = nil
+		for part := range strings.SplitSeq(v, ",") {
+			if part = strings.TrimSpace(part); part != "" {
+				*into = append(*into, part)
+			}
+		}
+	case []any:
+		*into = nil
+		for _, item := range v {
+			text, ok := item.(string)
+			if !ok {
+				c.err = fmt.Errorf("context %s: it is a list of texts, not %v", name, item)
+				return
+			}
+			*into = append(*into, text)
+		}
+	default:
+		c.err = errors.Join(c.err, fmt.Errorf("context %s: it is a list or comma-separated text, not %v", name, v))
+	}
+}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestReaderMayMakeExactlyTheReadCalls compares the role with the client interfaces of package inventory, which name
+// every call that reading makes.
+func TestReaderMayMakeExactlyTheReadCalls(t *testing.T) {
+	calls := inventoryCalls(t)
+	tm := synth(t, defaultSettings())
+	var allowed []string
+	for _, g := range tm.grants(t, tm.named(t, "Reader")) {
+		for _, action := range g.Actions {
+			service, call, _ := strings.Cut(action, ":")
+			reading := strings.HasPrefix(call, "Get") || strings.HasPrefix(call, "List") || strings.HasPrefix(call, "Describe")
+			if g.Effect == "Allow" && reading && service != "sqs" { // CDK's grant on the dead letter queue
+				allowed = append(allowed, action)
+			}
+		}
+	}
+	slices.Sort(allowed)
+	if diff := cmp.Diff(calls, allowed); diff != "" {
+		t.Errorf("the reader's rights and inventory's calls differ (-called +allowed):\n%s", diff)
+	}
+}
+
+// inventoryCalls are the IAM actions of the methods in package inventory's client interfaces: the service is the SDK
+// package of the input's type.
+func inventoryCalls(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("../pkg/inventory/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no source of package inventory: %v", err)
+	}
+	var calls []string
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			spec, ok := n.(*ast.TypeSpec)
+			if !ok {
+				return true
+			}
+			api, ok := spec.Type.(*ast.InterfaceType)
+			if !ok || !strings.HasSuffix(spec.Name.Name, "API") {
+				return true
+			}
+			for _, method := range api.Methods.List {
+				input := method.Type.(*ast.FuncType).Params.List[1].Type.(*ast.StarExpr).X.(*ast.SelectorExpr)
+				calls = append(calls, input.X.(*ast.Ident).Name+":"+method.Names[0].Name)
+			}
+			return true
+		})
+	}
+	if len(calls) == 0 {
+		t.Fatal("package inventory has no client interface")
+	}
+	slices.Sort(calls)
+	return calls
+}
+
+// TestReportCanChangeNothing reads every statement of every role that mode report deploys.
+func TestReportCanChangeNothing(t *testing.T) {
+	tm := synth(t, defaultSettings())
+	key, sweep, topic, dead, log := tm.named(t, "Key"), tm.named(t, "Sweep"), tm.named(t, "Topic"), tm.named(t, "DeadLetters"), tm.named(t, "Log")
+	// What is not reading, and on what alone.
+	own := map[string][]string{
+		"sns:Publish":           {"<" + topic + ">"},
+		"sqs:SendMessage":       {"<" + dead + ".Arn>"},
+		"logs:CreateLogStream":  {"<" + log + ".Arn>"},
+		"logs:PutLogEvents":     {"<" + log + ".Arn>"},
+		"kms:Decrypt":           {"<" + key + ".Arn>"},
+		"kms:GenerateDataKey*":  {"<" + key + ".Arn>"},
+		"lambda:InvokeFunction": {"<" + sweep + ".Arn>", "<" + sweep + ".Arn>:*"},
+	}
+	roles := tm.ofType("AWS::IAM::Role")
+	for _, role := range roles {
+		for _, g := range tm.grants(t, role) {
+			if g.Effect == "Deny" {
+				continue
+			}
+			if g.NotActions != nil {
+				t.Errorf("%s allows everything but %v", role, g.NotActions)
+			}
+			for _, action := range g.Actions {
+				_, call, named := strings.Cut(action, ":")
+				reading := strings.HasPrefix(call, "Get") || strings.HasPrefix(call, "List") || strings.HasPrefix(call, "Describe")
+				switch on, ours := own[action]; {
+				case !named, strings.HasSuffix(call, "*") && !ours:
+					t.Errorf("%s allows %s", role, action)
+				case ours && !slices.Equal(g.Resources, on):
+					t.Errorf("%s allows %s on %v, want %v", role, action, g.Resources, on)
+				case !ours && !reading:
+					t.Errorf("%s allows %s", role, action)
+				}
+			}
+		}
+	}
+	for _, role := range roles {
+		if properties := tm.Resources[role].Properties; properties["ManagedPolicyArns"] != nil || properties["Policies"] != nil {
+			t.Errorf("%s has policies that this test does not read", role)
+		}
+	}
+}
+
+func TestReaderAndWriterDenySecretValues(t *testing.T) {
+	for _, mode := range []string{modeReport, modeRepair, modeEnforce} {
+		s := repairing()
+		s.Mode = mode
+		tm := synth(t, s)
+		roles := []string{tm.named(t, "Reader")}
+		if mode != modeReport {
+			roles = append(roles, tm.named(t, "Writer"))
+		}
+		for _, role := range roles {
+			if !slices.ContainsFunc(tm.grants(t, role), func(g grant) bool {
+				return g.Effect == "Deny" && slices.Equal(g.Resources, []string{"*"}) && g.Condition == nil &&
+					slices.Contains(g.Actions, "secretsmanager:GetSecretValue") && slices.Contains(g.Actions, "secretsmanager:BatchGetSecretValue")
+			}) {
+				t.Errorf("mode %s: %s does not deny reading secret values", mode, role)
+			}
+		}
+	}
+}
+
+// TestWriterPolicyIsExactly is the whole policy that the writer gets, to be read by a person when it changes.
+func TestWriterPolicyIsExactly(t *testing.T) {
+	s := repairing()
+	s.TargetBoundary = "arn:aws:iam::111122223333:policy/edge"
+	s.Mode = modeEnforce
+	tm := synth(t, s)
+	reader, writer := "<"+tm.named(t, "Reader")+".Arn>", "<"+tm.named(t, "Writer")+".Arn>"
+	want := []grant{
+		{
+			Sid: "WriteRoles", Effect: "Allow",
+			Actions:   []string{"iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:PutRolePolicy"},
+			Resources: []string{"arn:<Partition>:iam::<AccountId>:role/rotation/*", "arn:aws:iam::111122223333:role/rotation-*"},
+			Condition: map[string]any{"StringEquals": map[string]any{"iam:PermissionsBoundary": s.TargetBoundary}},
+		},
+		{
+			Sid: "WriteFunctions", Effect: "Allow",
+			Actions: []string{"lambda:AddPermission", "lambda:PutResourcePolicy", "lambda:RemovePermission"},
+			Resources: []string{
+				"arn:aws:lambda:eu-west-1:111122223333:function:SecretsManager*",
+				"arn:aws:lambda:eu-west-1:111122223333:function:rotate-db",
+				"arn:aws:lambda:eu-west-1:111122223333:function:rotate-db:*",
+			},
+		},
+		{Sid: "NoSecretValue", Effect: "Deny", Actions: []string{"secretsmanager:BatchGetSecretValue", "secretsmanager:GetSecretValue"}, Resources: []string{"*"}},
+		{Sid: "NotOurOwnRoles", Effect: "Deny", Actions: []string{"iam:*"}, Resources: []string{reader, writer}},
+		{
+			Sid: "NothingElse", Effect: "Deny",
+			NotActions: []string{
+				"iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:PutRolePolicy",
+				"lambda:AddPermission", "lambda:PutResourcePolicy", "lambda:RemovePermission",
+			},
+			Resources: []string{"*"},
+		},
+	}
+	got := tm.grants(t, tm.named(t, "Writer"))
+	for i := range got {
+		slices.Sort(got[i].Resources)
+		slices.Sort(got[i].NotActions)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the writer's policy (-want +got):\n%s", diff)
+	}
+}
+
+func TestRepairMayNotTighten(t *testing.T) {
+	tm := synth(t, repairing())
+	for _, g := range tm.grants(t, tm.named(t, "Writer")) {
+		for _, action := range g.Actions {
+			if g.Effect == "Allow" && (action == "iam:DetachRolePolicy" || action == "lambda:PutResourcePolicy") {
+				t.Errorf("mode repair allows %s, which only enforce makes", action)
+			}
+		}
+	}
+}
+
+func TestOnlyTheReaderAssumesTheWriter(t *testing.T) {
+	tm := synth(t, repairing())
+	trust := tm.Resources[tm.named(t, "Writer")].Properties["AssumeRolePolicyDocument"].(map[string]any)["Statement"].([]any)
+	if len(trust) != 1 {
+		t.Fatalf("the writer trusts in %d statements, want 1", len(trust))
+	}
+	got := texts(principals(trust[0].(map[string]any)))
+	if want := []string{"<" + tm.named(t, "Reader") + ".Arn>"}; !slices.Equal(got, want) {
+		t.Errorf("the writer trusts %v, want %v", got, want)
+	}
+}

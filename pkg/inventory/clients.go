@@ -1,0 +1,131 @@
+package inventory
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+)
+
+// How long a silent endpoint is waited for. AWS answers these calls in well under a second; a call with all its retries ends
+// within callTimeout.
+const (
+	dialTimeout   = 5 * time.Second
+	headerTimeout = 10 * time.Second
+	callTimeout   = 30 * time.Second
+	maxAttempts   = 8
+	maxBackoff    = 5 * time.Second
+)
+
+// secretsAPI is what reading secrets takes. GetSecretValue is not in it.
+type secretsAPI interface {
+	ListSecrets(context.Context, *secretsmanager.ListSecretsInput, ...func(*secretsmanager.Options)) (*secretsmanager.ListSecretsOutput, error)
+	DescribeSecret(context.Context, *secretsmanager.DescribeSecretInput, ...func(*secretsmanager.Options)) (*secretsmanager.DescribeSecretOutput, error)
+	GetResourcePolicy(context.Context, *secretsmanager.GetResourcePolicyInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetResourcePolicyOutput, error)
+}
+
+// lambdaAPI is what reading rotation functions takes.
+type lambdaAPI interface {
+	GetFunctionConfiguration(context.Context, *lambda.GetFunctionConfigurationInput, ...func(*lambda.Options)) (*lambda.GetFunctionConfigurationOutput, error)
+	GetPolicy(context.Context, *lambda.GetPolicyInput, ...func(*lambda.Options)) (*lambda.GetPolicyOutput, error)
+	ListTags(context.Context, *lambda.ListTagsInput, ...func(*lambda.Options)) (*lambda.ListTagsOutput, error)
+}
+
+// iamAPI is what reading a role takes.
+type iamAPI interface {
+	GetRole(context.Context, *iam.GetRoleInput, ...func(*iam.Options)) (*iam.GetRoleOutput, error)
+	ListRolePolicies(context.Context, *iam.ListRolePoliciesInput, ...func(*iam.Options)) (*iam.ListRolePoliciesOutput, error)
+	GetRolePolicy(context.Context, *iam.GetRolePolicyInput, ...func(*iam.Options)) (*iam.GetRolePolicyOutput, error)
+	ListAttachedRolePolicies(context.Context, *iam.ListAttachedRolePoliciesInput, ...func(*iam.Options)) (*iam.ListAttachedRolePoliciesOutput, error)
+	GetPolicy(context.Context, *iam.GetPolicyInput, ...func(*iam.Options)) (*iam.GetPolicyOutput, error)
+	GetPolicyVersion(context.Context, *iam.GetPolicyVersionInput, ...func(*iam.Options)) (*iam.GetPolicyVersionOutput, error)
+}
+
+// kmsAPI is what reading a key takes.
+type kmsAPI interface {
+	DescribeKey(context.Context, *kms.DescribeKeyInput, ...func(*kms.Options)) (*kms.DescribeKeyOutput, error)
+	GetKeyPolicy(context.Context, *kms.GetKeyPolicyInput, ...func(*kms.Options)) (*kms.GetKeyPolicyOutput, error)
+	ListGrants(context.Context, *kms.ListGrantsInput, ...func(*kms.Options)) (*kms.ListGrantsOutput, error)
+}
+
+// stacksAPI is what reading a stack's parameters takes.
+type stacksAPI interface {
+	DescribeStacks(context.Context, *cloudformation.DescribeStacksInput, ...func(*cloudformation.Options)) (*cloudformation.DescribeStacksOutput, error)
+}
+
+// Clients are the reading clients of one account and Region, and where they point. NewClients makes them.
+type Clients struct {
+	Secrets   secretsAPI
+	Functions lambdaAPI
+	Roles     iamAPI
+	Keys      kmsAPI
+	Stacks    stacksAPI
+
+	Credentials aws.CredentialsProvider // asked once before the first call, so that missing credentials are told apart
+	Region      string
+	Endpoint    string // a custom endpoint URL, empty for AWS's own
+}
+
+// NewClients makes the clients of a configuration, with its endpoint URL and timeouts under which a silent endpoint ends in
+// bounded time. A configuration's own HTTP client is kept as it is unless it is the SDK's.
+func NewClients(cfg aws.Config) Clients {
+	cfg = Bounded(cfg)
+	return Clients{
+		Secrets:     secretsmanager.NewFromConfig(cfg),
+		Functions:   lambda.NewFromConfig(cfg),
+		Roles:       iam.NewFromConfig(cfg),
+		Keys:        kms.NewFromConfig(cfg),
+		Stacks:      cloudformation.NewFromConfig(cfg),
+		Credentials: cfg.Credentials,
+		Region:      cfg.Region,
+		Endpoint:    endpoint(cfg),
+	}
+}
+
+// Bounded is a configuration whose clients give up on a silent endpoint and retry throttling patiently.
+func Bounded(cfg aws.Config) aws.Config {
+	cfg = cfg.Copy()
+	switch c := cfg.HTTPClient.(type) {
+	case nil:
+		cfg.HTTPClient = bound(awshttp.NewBuildableClient())
+	case *awshttp.BuildableClient:
+		cfg.HTTPClient = bound(c)
+	}
+	if cfg.Retryer == nil {
+		cfg.Retryer = func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) {
+				o.MaxAttempts, o.MaxBackoff = maxAttempts, maxBackoff
+			})
+		}
+	}
+	return cfg
+}
+
+func bound(c *awshttp.BuildableClient) *awshttp.BuildableClient {
+	return c.WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
+		WithTransportOptions(func(t *http.Transport) {
+			t.ResponseHeaderTimeout, t.TLSHandshakeTimeout = headerTimeout, dialTimeout
+			t.MaxIdleConnsPerHost = concurrency
+		})
+}
+
+// endpoint is the custom endpoint that a configuration sends to; the SDK's own variables count when it names none.
+func endpoint(cfg aws.Config) string {
+	switch {
+	case cfg.BaseEndpoint != nil:
+		return *cfg.BaseEndpoint
+	case os.Getenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") == "true":
+		return ""
+	}
+	return os.Getenv("AWS_ENDPOINT_URL")
+}

@@ -1,0 +1,109 @@
+package inventory
+
+import (
+	"context"
+	"iter"
+	"maps"
+	"sync"
+
+	"github.com/rotationguard/rotationguard/pkg/rotation"
+)
+
+// concurrency is how many things are read at once; more would only queue at AWS's quotas.
+const concurrency = 16
+
+// Options are the settings of a Reader. The zero value reads one account at half of AWS's quotas.
+type Options struct {
+	Rules rotation.Rules
+
+	// QuotaShare is the part of AWS's request quotas to use, 0 to 1; 0 means one half. Unthrottled lifts it, for an emulator.
+	QuotaShare  float64
+	Unthrottled bool
+
+	// Member gives the clients for another account, where functions or keys of this account's secrets live; ok is false for an
+	// account that no role is configured for. Nil: no other account is read.
+	Member func(ctx context.Context, account string) (clients Clients, ok bool, err error)
+
+	// Progress is told how far the reading is, from one goroutine at a time. It must not block.
+	Progress func(Progress)
+}
+
+// Stage is what a reading is at.
+type Stage string
+
+// The stages, in order.
+const (
+	StageSecrets   Stage = "secrets"   // listing; Total is unknown and 0
+	StageFunctions Stage = "functions" // configurations of rotation functions
+	StageGroups    Stage = "groups"    // everything else, role by role; counted in functions
+)
+
+// Progress is how far a reading is.
+type Progress struct {
+	Stage       Stage
+	Done, Total int
+}
+
+// Reader reads how an account's secrets are rotated.
+type Reader struct {
+	home    *site
+	options Options
+
+	mu    sync.Mutex
+	calls map[string]int
+	sites map[string]*site // other accounts, by id
+}
+
+// New makes a reader of the account that the clients are of.
+func New(clients Clients, options Options) *Reader {
+	r := &Reader{options: options, calls: map[string]int{}, sites: map[string]*site{}}
+	r.home = &site{reader: r, clients: clients, home: true, buckets: newBuckets(options.QuotaShare, options.Unthrottled)}
+	return r
+}
+
+// Calls counts the calls made so far by API, such as "lambda:GetPolicy". The SDK's retries are not counted.
+func (r *Reader) Calls() map[string]int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.calls)
+}
+
+func (r *Reader) count(call string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.calls[call]++
+}
+
+// Groups reads the rotation functions in scope and gives them grouped by execution role, sorted, each with all the secrets that name
+// it; secrets that no function rotates come last, in a group of their own. A thing that cannot be read is a Gap on it. An error ends the
+// sequence: the account could not be listed, its credentials stopped working, or the selection names a secret that is not there.
+//
+// Nothing is kept from one call to the next: reading again is verifying.
+func (r *Reader) Groups(ctx context.Context, scope rotation.Scope) iter.Seq2[rotation.Group, error] {
+	return func(yield func(rotation.Group, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		stopped := false
+		err := newRun(r).groups(ctx, scope, func(g rotation.Group) bool {
+			stopped = !yield(g, nil)
+			return !stopped
+		})
+		if err != nil && !stopped {
+			yield(rotation.Group{}, err)
+		}
+	}
+}
+
+// Role reads one role with everything that decides what it may do.
+func (r *Reader) Role(ctx context.Context, arn rotation.ARN) (rotation.Role, error) {
+	return newRun(r).role(ctx, arn, arn.Parts().Account)
+}
+
+func (r *Reader) progress(p Progress) {
+	if r.options.Progress == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.options.Progress(p)
+}

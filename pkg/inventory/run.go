@@ -1,0 +1,388 @@
+package inventory
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rotationguard/rotationguard/pkg/rotation"
+)
+
+// run is one reading: what has been read so far, so that each thing is read once.
+type run struct {
+	reader  *Reader
+	home    *site
+	account string // the secrets', empty until one is seen
+
+	members memo[string, siteAnswer]
+	roles   memo[rotation.ARN, rotation.Role]
+	managed memo[rotation.ARN, rotation.Policy]
+	aliases memo[string, keyName]
+	keys    memo[rotation.ARN, rotation.Key]
+	grants  memo[grantsOf, grantsRead]
+	stacks  memo[string, stackParameters]
+	masters memo[rotation.ARN, rotation.Secret]
+	secrets memo[rotation.ARN, rotation.Policy] // secrets' resource policies
+}
+
+func newRun(r *Reader) *run { return &run{reader: r, home: r.home} }
+
+// groups is the whole reading: list, configurations, then role by role.
+func (r *run) groups(ctx context.Context, scope rotation.Scope, yield func(rotation.Group) bool) error {
+	if err := r.home.begin(ctx); err != nil {
+		return err
+	}
+	secrets, err := r.list(ctx)
+	if err != nil {
+		return err
+	}
+	if secrets, err = r.pick(ctx, scope, secrets); err != nil {
+		return err
+	}
+	r.declare(secrets)
+	listing := &rotation.Listing{Complete: true, Secrets: make([]rotation.ARN, len(secrets))}
+	for i := range secrets {
+		listing.Secrets[i] = secrets[i].ARN
+	}
+	units, rest := split(scope, secrets)
+	if err := r.configurations(ctx, units); err != nil {
+		return err
+	}
+	return r.emit(ctx, bundle(units), rest, listing, yield)
+}
+
+// declare sets what the configuration and the tags say about each secret.
+func (r *run) declare(secrets []rotation.Secret) {
+	for i := range secrets {
+		s := &secrets[i]
+		s.Excluded = r.reader.options.Rules.Excluded(s)
+		if s.Kind == rotation.KindLambda || s.Kind == rotation.KindExternal {
+			s.Declaration = rotation.Declare(r.reader.options.Rules, s, nil)
+		}
+	}
+}
+
+// unit is what becomes a Setup: a rotation function, or the role of external secrets, with the secrets that name it.
+type unit struct {
+	function rotation.Function // empty for external secrets
+	role     rotation.ARN
+	secrets  []rotation.Secret
+	picked   bool // the scope picks one of its secrets
+	live     bool // one of its secrets is not scheduled for deletion
+	checked  bool // a verdict depends on it
+}
+
+func (u *unit) add(s rotation.Secret, picked bool) {
+	u.secrets = append(u.secrets, s)
+	u.picked = u.picked || picked
+	u.live = u.live || !s.Deleting
+	u.checked = u.checked || !s.Deleting && s.Excluded == ""
+}
+
+// account is where the unit's function lives, or its external secrets.
+func (u *unit) account() string {
+	if u.function.ARN != "" {
+		return u.function.ARN.Parts().Account
+	}
+	return u.secrets[0].ARN.Parts().Account
+}
+
+// split sorts the secrets by what rotates them. Of those that nothing of ours rotates, only picked ones are kept.
+func split(scope rotation.Scope, secrets []rotation.Secret) (units []*unit, rest []rotation.Secret) {
+	functions, externals := map[rotation.ARN]*unit{}, map[rotation.ARN]*unit{}
+	for _, s := range secrets {
+		picked := scope.All() || picks(scope, &s)
+		switch {
+		case s.Kind == rotation.KindLambda && s.FunctionARN != "":
+			u := functions[s.FunctionARN]
+			if u == nil {
+				u = &unit{function: rotation.Function{ARN: s.FunctionARN}}
+				functions[s.FunctionARN] = u
+			}
+			u.add(s, picked)
+		case s.Kind == rotation.KindExternal && s.ExternalRole != "":
+			u := externals[s.ExternalRole]
+			if u == nil {
+				u = &unit{role: s.ExternalRole}
+				externals[s.ExternalRole] = u
+			}
+			u.add(s, picked)
+		case picked:
+			rest = append(rest, s)
+		}
+	}
+	for _, arn := range slices.Sorted(maps.Keys(functions)) {
+		units = append(units, functions[arn])
+	}
+	for _, arn := range slices.Sorted(maps.Keys(externals)) {
+		units = append(units, externals[arn])
+	}
+	return units, rest
+}
+
+// configurations reads every function's configuration, because only then is it known which share a role. A selection reads them too: the
+// ceiling of a role is what all its functions need.
+func (r *run) configurations(ctx context.Context, units []*unit) error {
+	if !slices.ContainsFunc(units, func(u *unit) bool { return u.picked && u.live && u.function.ARN != "" }) {
+		return nil
+	}
+	live := slices.DeleteFunc(slices.Clone(units), func(u *unit) bool { return !u.live || u.function.ARN == "" })
+	var (
+		mu   sync.Mutex
+		done int
+	)
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(concurrency)
+	for _, u := range live {
+		g.Go(func() error {
+			f, err := r.configuration(gctx, u.function.ARN)
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			u.function, u.role = f, f.Role
+			done++
+			r.reader.progress(Progress{Stage: StageFunctions, Done: done, Total: len(live)})
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// bundle puts units with one role together and leaves out those that share no role with a picked one. The order is that of the
+// first unit of each.
+func bundle(units []*unit) [][]*unit {
+	var (
+		bundles [][]*unit
+		byRole  = map[rotation.ARN]int{}
+	)
+	for _, u := range units {
+		if i, ok := byRole[u.role]; ok && u.role != "" {
+			bundles[i] = append(bundles[i], u)
+			continue
+		}
+		byRole[u.role] = len(bundles)
+		bundles = append(bundles, []*unit{u})
+	}
+	return slices.DeleteFunc(bundles, func(b []*unit) bool {
+		return !slices.ContainsFunc(b, func(u *unit) bool { return u.picked })
+	})
+}
+
+// emit reads the bundles, several at a time, and yields them in order; the secrets that nothing of ours rotates come last.
+func (r *run) emit(ctx context.Context, bundles [][]*unit, rest []rotation.Secret, listing *rotation.Listing, yield func(rotation.Group) bool) error {
+	type answer struct {
+		group rotation.Group
+		err   error
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	defer cancel()
+
+	total, done := 0, 0
+	for _, b := range bundles {
+		total += len(b)
+	}
+	// Started bundles wait in line for their turn to be yielded: no more than concurrency are held.
+	line := make(chan chan answer, concurrency)
+	workers.Go(func() {
+		defer close(line)
+		for i := range bundles {
+			turn := make(chan answer, 1)
+			select {
+			case line <- turn:
+			case <-ctx.Done():
+				return
+			}
+			b := bundles[i]
+			bundles[i] = nil // what has been yielded is the reader's no more
+			workers.Go(func() {
+				g, err := r.group(ctx, b, listing)
+				turn <- answer{g, err}
+			})
+		}
+	})
+	for turn := range line {
+		a := <-turn
+		if a.err != nil {
+			return a.err
+		}
+		done += len(a.group.Setups)
+		r.reader.progress(Progress{Stage: StageGroups, Done: done, Total: total})
+		if !yield(a.group) {
+			return nil
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		yield(rotation.Group{Setups: []rotation.Setup{newSetup(rest)}, Listed: listing})
+	}
+	return nil
+}
+
+func newSetup(secrets []rotation.Secret) rotation.Setup {
+	p := secrets[0].ARN.Parts()
+	return rotation.Setup{Account: p.Account, Region: p.Region, Partition: p.Partition, Secrets: secrets}
+}
+
+// group reads what the units of one role still need.
+func (r *run) group(ctx context.Context, units []*unit, listing *rotation.Listing) (rotation.Group, error) {
+	g := rotation.Group{Listed: listing, Setups: make([]rotation.Setup, len(units))}
+	role := rotation.Role{ARN: units[0].role}
+	var err error
+	if slices.ContainsFunc(units, func(u *unit) bool { return u.checked }) && role.ARN != "" {
+		if role, err = r.role(ctx, role.ARN, units[0].account()); err != nil {
+			return g, err
+		}
+	}
+	for i, u := range units {
+		s := newSetup(u.secrets)
+		s.Function, s.Role = u.function, role
+		if err := r.fill(ctx, u, &s); err != nil {
+			return g, err
+		}
+		g.Setups[i] = s
+	}
+	slices.SortStableFunc(g.Setups, func(a, b rotation.Setup) int { return cmp.Compare(a.Function.ARN, b.Function.ARN) })
+	return g, nil
+}
+
+// fill reads function policy, stack, masters, keys and secrets' policies of one setup, as far as they decide anything: of a function
+// or role that is gone nothing does.
+func (r *run) fill(ctx context.Context, u *unit, s *rotation.Setup) error {
+	f := &s.Function
+	var err error
+	if f.ARN != "" {
+		if !u.live || f.Presence == rotation.Absent {
+			return nil
+		}
+		if u.checked && isFunction(f.ARN) {
+			if f.Policy, err = r.functionPolicy(ctx, f.ARN); err != nil {
+				return err
+			}
+		}
+		if f.Presence != rotation.Present {
+			return nil
+		}
+		if err := r.declareFromStack(ctx, s); err != nil {
+			return err
+		}
+	}
+	if s.Role.Presence == rotation.Absent {
+		return nil
+	}
+	if err := r.fillMasters(ctx, s); err != nil {
+		return err
+	}
+	if err := r.fillKeys(ctx, s); err != nil {
+		return err
+	}
+	return r.fillSecretPolicies(ctx, s)
+}
+
+// declareFromStack asks the function's stack for a master where neither configuration nor tags settle it.
+func (r *run) declareFromStack(ctx context.Context, s *rotation.Setup) error {
+	open := func(secret rotation.Secret) bool {
+		d := secret.Declaration
+		return !secret.Deleting && (d.StrategySource == rotation.SourceDefault || d.Strategy != rotation.SingleUser && d.Master == "")
+	}
+	if !slices.ContainsFunc(s.Secrets, open) {
+		return nil
+	}
+	if err := r.readStack(ctx, &s.Function); err != nil {
+		return err
+	}
+	if len(s.Function.Stack) == 0 {
+		return nil
+	}
+	for i := range s.Secrets {
+		s.Secrets[i].Declaration = rotation.Declare(r.reader.options.Rules, &s.Secrets[i], s.Function.Stack)
+	}
+	return nil
+}
+
+func (r *run) fillMasters(ctx context.Context, s *rotation.Setup) error {
+	for _, secret := range s.Secrets {
+		declared := secret.Declaration.Master
+		if declared == "" || secret.Deleting {
+			continue
+		}
+		if _, ok := s.Masters[declared]; ok {
+			continue
+		}
+		master, err := r.master(ctx, declared)
+		if err != nil {
+			return err
+		}
+		if master.ARN != "" {
+			if master.Policy, err = r.secretPolicy(ctx, master.ARN); err != nil {
+				return err
+			}
+		}
+		if s.Masters == nil {
+			s.Masters = map[rotation.ARN]rotation.Secret{}
+		}
+		s.Masters[declared] = master
+	}
+	return nil
+}
+
+func (r *run) fillKeys(ctx context.Context, s *rotation.Setup) error {
+	owners := map[string]rotation.ARN{}
+	for _, secret := range s.Secrets {
+		if secret.KMSKeyID != "" && !secret.Deleting {
+			owners[secret.KMSKeyID] = secret.ARN
+		}
+	}
+	for _, declared := range slices.Sorted(maps.Keys(s.Masters)) {
+		if m := s.Masters[declared]; m.KMSKeyID != "" {
+			owners[m.KMSKeyID] = m.ARN
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(owners)) {
+		key, err := r.key(ctx, id, owners[id])
+		if err != nil {
+			return err
+		}
+		if s.Keys == nil {
+			s.Keys = map[string]rotation.Key{}
+		}
+		s.Keys[id] = key
+	}
+	if s.Role.ARN == "" {
+		return nil
+	}
+	for _, id := range needGrants(s) {
+		key, err := r.readGrants(ctx, s.Keys[id], grantees(s.Role.ARN, s.Function.ARN))
+		if err != nil {
+			return err
+		}
+		s.Keys[id] = key
+	}
+	return nil
+}
+
+// fillSecretPolicies reads the resource policy of every secret that gets a verdict: a Deny there decides even where the role grants.
+func (r *run) fillSecretPolicies(ctx context.Context, s *rotation.Setup) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(concurrency)
+	for i := range s.Secrets {
+		secret := &s.Secrets[i]
+		if secret.Deleting || secret.Excluded != "" {
+			continue
+		}
+		g.Go(func() (err error) {
+			secret.Policy, err = r.secretPolicy(gctx, secret.ARN)
+			return err
+		})
+	}
+	return g.Wait()
+}

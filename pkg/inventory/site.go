@@ -1,0 +1,175 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"golang.org/x/time/rate"
+
+	"github.com/rotationguard/rotationguard/pkg/rotation"
+)
+
+// site is one account that is read, with its share of the quotas.
+type site struct {
+	reader  *Reader
+	clients Clients
+	home    bool // the account whose secrets are listed: its credentials failing ends the run
+	buckets map[pool]*rate.Limiter
+
+	mu   sync.Mutex
+	down map[string]outage // by service
+}
+
+// outage counts calls in a row that a service's endpoint did not answer.
+type outage struct {
+	count int
+	last  error
+}
+
+// giveUpAfter so many unanswered calls in a row a service is not asked again in this run: each would wait for its full time, for
+// every function of the account.
+const giveUpAfter = 3
+
+// ask makes one call: waits for its turn at the quota, bounds its time and counts it. opts may hold no more than the SDK's.
+func ask[In, Out, Opt any](ctx context.Context, s *site, call string, do func(context.Context, *In, ...func(*Opt)) (*Out, error), in *In, opts ...func(*Opt)) (*Out, error) {
+	service, _, _ := strings.Cut(call, ":")
+	if err := s.outageOf(service); err != nil {
+		return nil, err
+	}
+	if bucket := s.buckets[pools[call]]; bucket != nil {
+		if err := bucket.Wait(ctx); err != nil {
+			return nil, fmt.Errorf("waiting for a turn at %s: %w", call, err)
+		}
+	}
+	s.reader.count(call)
+	bounded, cancel := context.WithTimeoutCause(ctx, callTimeout, errSilent)
+	defer cancel()
+	out, err := do(bounded, in, opts...)
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	s.note(service, err)
+	return out, err
+}
+
+var errSilent = errors.New("no answer in time")
+
+// outageOf is the last error of a service that is not asked any more in this run.
+func (s *site) outageOf(service string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o := s.down[service]; o.count >= giveUpAfter {
+		return o.last
+	}
+	return nil
+}
+
+func (s *site) note(service string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case err == nil || !unanswered(err):
+		delete(s.down, service)
+	default:
+		if s.down == nil {
+			s.down = map[string]outage{}
+		}
+		s.down[service] = outage{s.down[service].count + 1, err}
+	}
+}
+
+// gap makes the gap of a failed call, or gives the error back when it ends the run.
+func (s *site) gap(call, resource string, err error) (rotation.Gap, error) {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return rotation.Gap{}, err
+	case s.home && everywhere(err):
+		return rotation.Gap{}, s.clients.accountError("calling "+call, err)
+	}
+	return newGap(call, resource, err), nil
+}
+
+// begin checks what no call could succeed without.
+func (s *site) begin(ctx context.Context) error {
+	if err := s.clients.checkRegion(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.down = nil
+	s.mu.Unlock()
+	if s.clients.Credentials == nil {
+		return nil
+	}
+	bounded, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if _, err := s.clients.Credentials.Retrieve(bounded); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		t := TroubleMissing
+		if known := troubleOf(err); known == TroubleExpired || known == TroubleDenied {
+			t = known
+		}
+		return &AccountError{Trouble: t, Line: s.clients.line(t, err), cause: err}
+	}
+	return nil
+}
+
+// codeNoMember is the code of a gap for an account that no role is configured for.
+const codeNoMember = "NoMemberRole"
+
+// siteAnswer is the site of another account, nil if no role is configured for it, or why it cannot be entered.
+type siteAnswer struct {
+	site *site
+	err  error
+}
+
+// site is where things of an account are read: at home, or with a configured role. The gap says why an account cannot be.
+func (r *run) site(ctx context.Context, account, call, resource string) (*site, *rotation.Gap, error) {
+	if account == r.account || account == "" {
+		return r.home, nil, nil
+	}
+	a, _ := r.members.get(account, func() (siteAnswer, error) {
+		s, err := r.member(ctx, account)
+		return siteAnswer{s, err}, nil
+	})
+	switch {
+	case errors.Is(a.err, context.Canceled):
+		return nil, nil, a.err
+	case a.err != nil:
+		g := newGap("sts:AssumeRole", account, a.err)
+		g.Message = "account " + account + ": " + g.Message
+		return nil, &g, nil
+	case a.site == nil:
+		return nil, &rotation.Gap{
+			Call: call, Resource: rotation.OneLine(resource), Code: codeNoMember,
+			Message: "it is in account " + account + ", for which no member role is configured",
+		}, nil
+	}
+	return a.site, nil, nil
+}
+
+// member makes the site of another account, kept for later runs so that its quotas are shared; nil: none is configured.
+func (r *run) member(ctx context.Context, account string) (*site, error) {
+	if r.reader.options.Member == nil {
+		return nil, nil
+	}
+	r.reader.mu.Lock()
+	s := r.reader.sites[account]
+	r.reader.mu.Unlock()
+	if s != nil {
+		return s, s.begin(ctx)
+	}
+	clients, ok, err := r.reader.options.Member(ctx, account)
+	if err != nil || !ok {
+		return nil, err
+	}
+	s = &site{reader: r.reader, clients: clients, buckets: newBuckets(r.reader.options.QuotaShare, r.reader.options.Unthrottled)}
+	r.reader.mu.Lock()
+	r.reader.sites[account] = s
+	r.reader.mu.Unlock()
+	return s, s.begin(ctx)
+}

@@ -109,7 +109,7 @@ func (s *Settings) validateWriter() error {
 		return fmt.Errorf("mode %s needs repair.roles and repair.functions: the role ARNs and the function ARNs that may be changed", s.Mode)
 	}
 	for _, role := range s.Roles {
-		name := ""
+		var name string
 		switch m := roleARN.FindStringSubmatch(role); {
 		case m != nil:
 			name = m[1]

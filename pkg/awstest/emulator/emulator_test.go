@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -54,10 +55,10 @@ func TestMain(m *testing.M) {
 	}
 	s, err := StartMoto(context.Background())
 	if err != nil {
-		os.Stderr.WriteString(err.Error() + "\n")
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	os.Stdout.WriteString(s.URL + "\n")
+	fmt.Println(s.URL)
 	select {}
 }
 

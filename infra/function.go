@@ -20,7 +20,8 @@ func newFunction(stack awscdk.Stack, s Settings, code Package, role awsiam.Role,
 	log.GrantWrite(role)
 	environment := map[string]*string{}
 	if s.Config != "" {
-		environment["ROTATIONGUARD_CONFIG"] = jsii.String("/var/task/" + configInPackage)
+		// Relative to LAMBDA_TASK_ROOT, which is not the same folder everywhere that a function runs.
+		environment["ROTATIONGUARD_CONFIG"] = jsii.String(configInPackage)
 	}
 	return awslambda.NewFunction(stack, jsii.String("Sweep"), &awslambda.FunctionProps{
 		Description:   jsii.String("rotationguard: sweeps this account and Region"),

@@ -13,7 +13,7 @@ import (
 // that a changed config is a changed deployment and no right to read it from elsewhere is needed.
 type Package struct{ folder string }
 
-// ConfigInPackage is the config's name in the function's code, wherever it was on the deploying machine.
+// configInPackage is the config's name in the function's code, wherever it was on the deploying machine.
 const configInPackage = "rotationguard.yaml"
 
 // newPackage gathers the sweep function's code from what "make build" wrote.

@@ -59,7 +59,7 @@ func TestStackHasWhatASweepNeeds(t *testing.T) {
 			"Runtime": "provided.al2023", "Handler": "bootstrap", "Architectures": []any{"arm64"}, "Timeout": 900,
 		}},
 		{"the function finds the config in its package", with(func(s *Settings) { s.Config = "rotationguard.yaml" }), "AWS::Lambda::Function", map[string]any{
-			"Environment": map[string]any{"Variables": map[string]any{"ROTATIONGUARD_CONFIG": "/var/task/rotationguard.yaml"}},
+			"Environment": map[string]any{"Variables": map[string]any{"ROTATIONGUARD_CONFIG": "rotationguard.yaml"}},
 		}},
 		{"a failed run is tried once more and then told to the dead letters", defaultSettings(), "AWS::Lambda::EventInvokeConfig", map[string]any{
 			"MaximumRetryAttempts": 1, "DestinationConfig": map[string]any{"OnFailure": map[string]any{"Destination": assertions.Match_AnyValue()}},

@@ -24,6 +24,10 @@ type Options struct {
 	// account that no role is configured for. Nil: no other account is read.
 	Member func(ctx context.Context, account string) (clients Clients, ok bool, err error)
 
+	// Everything reads also what decides nothing under Rules: excluded secrets' policies, and the stacks of functions whose strategy is
+	// declared. A snapshot is made so, because it may be judged by other rules.
+	Everything bool
+
 	// Progress is told how far the reading is, from one goroutine at a time. It must not block.
 	Progress func(Progress)
 }

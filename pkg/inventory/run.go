@@ -48,7 +48,7 @@ func (r *run) groups(ctx context.Context, scope rotation.Scope, yield func(rotat
 	for i := range secrets {
 		listing.Secrets[i] = secrets[i].ARN
 	}
-	units, rest := split(scope, secrets)
+	units, rest := r.split(scope, secrets)
 	if err := r.configurations(ctx, units); err != nil {
 		return err
 	}
@@ -76,11 +76,16 @@ type unit struct {
 	checked  bool // a verdict depends on it
 }
 
-func (u *unit) add(s rotation.Secret, picked bool) {
+func (r *run) add(u *unit, s rotation.Secret, picked bool) {
 	u.secrets = append(u.secrets, s)
 	u.picked = u.picked || picked
 	u.live = u.live || !s.Deleting
-	u.checked = u.checked || !s.Deleting && s.Excluded == ""
+	u.checked = u.checked || r.checks(&s)
+}
+
+// checks says whether the secret gets a verdict that depends on what is read.
+func (r *run) checks(s *rotation.Secret) bool {
+	return !s.Deleting && (s.Excluded == "" || r.reader.options.Everything)
 }
 
 // account is where the unit's function lives, or its external secrets.
@@ -92,7 +97,7 @@ func (u *unit) account() string {
 }
 
 // split sorts the secrets by what rotates them. Of those that nothing of ours rotates, only picked ones are kept.
-func split(scope rotation.Scope, secrets []rotation.Secret) (units []*unit, rest []rotation.Secret) {
+func (r *run) split(scope rotation.Scope, secrets []rotation.Secret) (units []*unit, rest []rotation.Secret) {
 	functions, externals := map[rotation.ARN]*unit{}, map[rotation.ARN]*unit{}
 	for _, s := range secrets {
 		picked := scope.All() || picks(scope, &s)
@@ -103,14 +108,14 @@ func split(scope rotation.Scope, secrets []rotation.Secret) (units []*unit, rest
 				u = &unit{function: rotation.Function{ARN: s.FunctionARN}}
 				functions[s.FunctionARN] = u
 			}
-			u.add(s, picked)
+			r.add(u, s, picked)
 		case s.Kind == rotation.KindExternal && s.ExternalRole != "":
 			u := externals[s.ExternalRole]
 			if u == nil {
 				u = &unit{role: s.ExternalRole}
 				externals[s.ExternalRole] = u
 			}
-			u.add(s, picked)
+			r.add(u, s, picked)
 		case picked:
 			rest = append(rest, s)
 		}
@@ -292,7 +297,7 @@ func (r *run) fill(ctx context.Context, u *unit, s *rotation.Setup) error {
 func (r *run) declareFromStack(ctx context.Context, s *rotation.Setup) error {
 	open := func(secret rotation.Secret) bool {
 		d := secret.Declaration
-		return !secret.Deleting && (d.StrategySource == rotation.SourceDefault || d.Strategy != rotation.SingleUser && d.Master == "")
+		return !secret.Deleting && (r.reader.options.Everything || d.StrategySource == rotation.SourceDefault || d.Strategy != rotation.SingleUser && d.Master == "")
 	}
 	if !slices.ContainsFunc(s.Secrets, open) {
 		return nil
@@ -376,7 +381,7 @@ func (r *run) fillSecretPolicies(ctx context.Context, s *rotation.Setup) error {
 	g.SetLimit(concurrency)
 	for i := range s.Secrets {
 		secret := &s.Secrets[i]
-		if secret.Deleting || secret.Excluded != "" {
+		if !r.checks(secret) {
 			continue
 		}
 		g.Go(func() (err error) {

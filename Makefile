@@ -34,8 +34,8 @@ build: ## the Lambda functions, as dist/FUNCTION/ARCHITECTURE/bootstrap
 
 .PHONY: emulators
 emulators: ## install moto and ministack into the user's cache
-	@scripts/emulators.sh install moto
-	@scripts/emulators.sh install ministack
+	@scripts/emulators.sh install moto >/dev/null
+	@scripts/emulators.sh install ministack >/dev/null
 
 infra/node_modules: infra/package-lock.json
 	npm --prefix infra ci --no-audit --no-fund --silent
@@ -44,12 +44,12 @@ infra/node_modules: infra/package-lock.json
 # Tests that take minutes carry the build tag long and "Long" in their name; test-long runs those and nothing else.
 .PHONY: test
 test: build emulators infra/node_modules ## all tests but the long ones
-	policies=$$(scripts/emulators.sh managed-policies); \
+	@policies=$$(scripts/emulators.sh managed-policies); \
 	$(CLEAN_ENV) ROTATIONGUARD_MANAGED_POLICIES="$$policies" go test -timeout 15m ./...
 
 .PHONY: test-long
 test-long: build emulators infra/node_modules ## the long tests
-	policies=$$(scripts/emulators.sh managed-policies); \
+	@policies=$$(scripts/emulators.sh managed-policies); \
 	$(CLEAN_ENV) ROTATIONGUARD_MANAGED_POLICIES="$$policies" ROTATIONGUARD_LONG=1 go test -timeout 30m -tags long -run Long ./...
 
 .PHONY: check
@@ -68,16 +68,16 @@ tidy: ## go.mod and go.sum hold what is used, and nothing else
 
 .PHONY: race
 race: emulators ## our packages' tests under the race detector
-	policies=$$(scripts/emulators.sh managed-policies); \
+	@policies=$$(scripts/emulators.sh managed-policies); \
 	$(CLEAN_ENV) ROTATIONGUARD_MANAGED_POLICIES="$$policies" go test -race -short -timeout 15m $(OURS)
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for its share of FUZZ_SECONDS
-	$(CLEAN_ENV) scripts/fuzz.sh $(FUZZ_SECONDS)
+	@$(CLEAN_ENV) scripts/fuzz.sh $(FUZZ_SECONDS)
 
 .PHONY: bench
 bench: ## benchmarks
-	$(CLEAN_ENV) go test -run '^$$' -bench . -benchmem ./pkg/...
+	@$(CLEAN_ENV) go test -run '^$$' -bench . -benchmem ./pkg/...
 
 .PHONY: synth
 synth: build infra/node_modules ## the CloudFormation templates, in cdk.out

@@ -1,5 +1,11 @@
 package policy
 
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
 // Direction says on which side of a comparison a request is allowed.
 type Direction string
 
@@ -24,10 +30,103 @@ type Result struct {
 	Missing       []Witness
 	Excess        []Witness
 	Indeterminate []Reason
+	// Truncated says that there are more differences than MaxWitnesses in one direction. Every statement that differs has
+	// its witness before any has a second one.
+	Truncated bool
 }
 
 // Reason says why a comparison could not be settled, with the statement that stands in the way.
 type Reason struct {
 	Statement StatementRef
 	Text      string
+}
+
+// MaxWitnesses bounds the witnesses of one direction.
+const MaxWitnesses = 100
+
+// Verdict sums up a Result.
+type Verdict string
+
+// The verdicts of a comparison.
+const (
+	Equivalent       Verdict = "equivalent"
+	OnlyMissing      Verdict = "missing"
+	OnlyExcess       Verdict = "excess"
+	MissingAndExcess Verdict = "missing_and_excess"
+	Indeterminate    Verdict = "indeterminate"
+)
+
+// Verdict is what the result comes to. A proven difference stands even when something else could not be settled.
+func (r *Result) Verdict() Verdict {
+	switch {
+	case len(r.Missing) > 0 && len(r.Excess) > 0:
+		return MissingAndExcess
+	case len(r.Indeterminate) > 0 && len(r.Missing)+len(r.Excess) == 0:
+		return Indeterminate
+	case len(r.Missing) > 0:
+		return OnlyMissing
+	case len(r.Excess) > 0:
+		return OnlyExcess
+	}
+	return Equivalent
+}
+
+// Compare answers over all requests whether actual allows what expected allows, and no more. Every difference comes with a
+// witness that the evaluator has answered on both sides. Without facts nothing is assumed about what services do: any action
+// may come with any ARN or "*" and with any condition keys.
+//
+// A condition key that some statement tests with ForAllValues or ForAnyValue may carry several values; any other
+// carries one or none. A key that is tested only as a number, a date, an address, a Boolean or an ARN carries values of
+// that type.
+func Compare(expected, actual Set, facts *Facts) Result {
+	c := &comparer{
+		compiled: [2]*Compiled{Compile(expected), Compile(actual)},
+		budget:   budget{left: totalSteps, memory: maxMemory},
+	}
+	n := len(c.compiled[0].statements) + len(c.compiled[1].statements)
+	c.statement = make([]compared, 0, n)
+	c.add(&expected, false)
+	c.offset = len(c.statement)
+	c.add(&actual, true)
+	c.words = newVocabulary(n)
+	c.domains = map[string]*domain{}
+	c.related = map[[2]int32]relation{}
+	c.solved = map[string][]difference{}
+	c.number()
+	c.callers = c.callerClasses()
+	return c.result()
+}
+
+// result runs the comparison.
+func (c *comparer) result() Result {
+	groups, complete := c.index.split(c.facts, &c.budget)
+	w := newWitnesses(c, groups)
+	for i := range groups.groups {
+		g := &groups.groups[i]
+		present := c.present(g)
+		if c.symmetric(present) {
+			continue
+		}
+		w.collect(i, c.differences(present, g.profile))
+	}
+	if !complete {
+		c.doubt(c.hardest(), "the actions of this statement could not be told apart within the bound")
+	}
+	r := w.write()
+	r.Indeterminate = c.reasons
+	slices.SortStableFunc(r.Indeterminate, func(a, b Reason) int {
+		return cmp.Or(strings.Compare(a.Statement.Document, b.Statement.Document), cmp.Compare(a.Statement.Index, b.Statement.Index), strings.Compare(a.Text, b.Text))
+	})
+	return r
+}
+
+// hardest is the statement with the longest action pattern.
+func (c *comparer) hardest() int32 {
+	best, length := int32(-1), -1
+	for i := range c.index.globs {
+		if n := len(c.index.globs[i].text); n > length {
+			best, length = c.index.globs[i].statement, n
+		}
+	}
+	return best
 }

@@ -1,0 +1,521 @@
+package policy
+
+import (
+	"math/bits"
+	"strings"
+)
+
+// element is what one statement asks of one text value: a member of a language, or, negated, of none of them.
+type element struct {
+	languages []*language
+	negated   bool
+}
+
+func (e *element) holds(text string) bool {
+	for _, l := range e.languages {
+		if l.matches(text) {
+			return !e.negated
+		}
+	}
+	return e.negated
+}
+
+func (e *element) opaque() bool {
+	for _, l := range e.languages {
+		if l.opaque {
+			return true
+		}
+	}
+	return false
+}
+
+// covers says that whatever p holds for, e holds for too. A false answer means only that a quick look could not tell.
+func (e *element) covers(p *element, b *budget) bool {
+	switch {
+	case e == p:
+		return true
+	case !e.negated && !p.negated:
+		return allLanguages(p.languages, func(l *language) bool {
+			return anyLanguage(e.languages, func(m *language) bool { return m.covers(l, b) })
+		})
+	case e.negated && !p.negated:
+		return allLanguages(p.languages, func(l *language) bool {
+			return allLanguages(e.languages, func(m *language) bool { return l.apart(m, b) })
+		})
+	case e.negated && p.negated:
+		return allLanguages(e.languages, func(l *language) bool {
+			return anyLanguage(p.languages, func(m *language) bool { return m.covers(l, b) })
+		})
+	default:
+		return anyLanguage(e.languages, (*language).universal)
+	}
+}
+
+// excludes says that e holds for nothing that p holds for; false means that a quick look could not tell.
+func (e *element) excludes(p *element, b *budget) bool {
+	not := element{languages: e.languages, negated: !e.negated}
+	return not.covers(p, b)
+}
+
+// apart says that no string is in both languages.
+func (l *language) apart(m *language, b *budget) bool {
+	if l == m {
+		return false
+	}
+	_, meets, known := l.meet(m, b)
+	return known && !meets
+}
+
+func allLanguages(list []*language, f func(*language) bool) bool {
+	for _, l := range list {
+		if !f(l) {
+			return false
+		}
+	}
+	return true
+}
+
+func anyLanguage(list []*language, f func(*language) bool) bool {
+	for _, l := range list {
+		if f(l) {
+			return true
+		}
+	}
+	return false
+}
+
+// textSpace finds the classes of text values that a list of elements can tell apart, among the values for which every
+// required element holds. A class is a set of told elements; its representative is one value.
+type textSpace struct {
+	require []*element
+	tell    []*element
+	seen    map[string]int // a class, as its told elements, to its place in values
+	values  []string
+	vague   []bool // the class was not excluded, but no value of it is known
+	classes []string
+	key     []byte
+	budget  *budget
+}
+
+func newTextSpace(require, tell []*element, b *budget) *textSpace {
+	return &textSpace{require: require, tell: tell, seen: make(map[string]int), key: make([]byte, (len(tell)+7)/8), budget: b}
+}
+
+// try adds the class of text when it is within what is required and new.
+func (s *textSpace) try(text string) {
+	cost := 1
+	for _, e := range s.require {
+		cost += len(e.languages)
+	}
+	for _, e := range s.tell {
+		cost += len(e.languages)
+	}
+	if !s.budget.spend(cost * (1 + len(text)/16)) {
+		return
+	}
+	for _, e := range s.require {
+		if !e.holds(text) {
+			return
+		}
+	}
+	clear(s.key)
+	for i, e := range s.tell {
+		if e.holds(text) {
+			s.key[i/8] |= 1 << (i % 8)
+		}
+	}
+	s.add(text, false)
+}
+
+func (s *textSpace) add(text string, vague bool) bool {
+	if _, ok := s.seen[string(s.key)]; ok {
+		return false
+	}
+	class := string(s.key)
+	s.seen[class] = len(s.values)
+	s.classes = append(s.classes, class)
+	s.values = append(s.values, text)
+	s.vague = append(s.vague, vague)
+	return true
+}
+
+// holds says whether element tell[i] holds in class c.
+func (s *textSpace) holds(c, i int) bool { return s.classes[c][i/8]&(1<<(i%8)) != 0 }
+
+// guess adds the classes of the values at hand: the literals and readable members of the patterns. It says whether these are
+// all classes there are.
+func (s *textSpace) guess(hints []string) (complete bool) {
+	for _, e := range s.require {
+		if !e.negated && allLanguages(e.languages, func(l *language) bool { return l.single }) {
+			for _, l := range e.languages {
+				s.try(l.text)
+			}
+			return !s.budget.spent()
+		}
+	}
+	for _, h := range hints {
+		s.try(h)
+	}
+	for _, list := range [][]*element{s.require, s.tell} {
+		for _, e := range list {
+			for _, l := range e.languages {
+				switch {
+				case l.opaque, l.empty:
+				case l.single:
+					s.try(l.text)
+				default:
+					s.try(l.member(0))
+					s.try(l.member(1))
+				}
+				if s.budget.spent() {
+					return false
+				}
+			}
+		}
+	}
+	return false
+}
+
+// member is a readable string of the language; variant gives other ones.
+func (l *language) member(variant int) string {
+	if l.single {
+		return l.text
+	}
+	runs := [...]string{"example", "x0", "", "other-1"}
+	segments := [...]string{"arn", "aws", "s3", "us-east-1", "111122223333"}
+	const letters, digits = "AbCdEf", "1234567890"
+	isARN := strings.HasPrefix(l.prefix, "arn:")
+	var out strings.Builder
+	colon, one, empty := 0, 0, true
+	for i, s := range l.symbols() {
+		switch s.kind {
+		case symbolChar, symbolFold:
+			out.WriteRune(s.char)
+			empty = false
+			if s.char == ':' {
+				colon++
+				empty = true
+			}
+			one = 0
+		case symbolAny, symbolAnyInSegment:
+			if isARN && colon == 4 {
+				out.WriteByte(digits[one%len(digits)])
+			} else {
+				out.WriteByte(letters[one%len(letters)])
+			}
+			one++
+			empty = false
+		case symbolStar, symbolStarInSegment:
+			whole := empty && (i+1 == len(l.steps) || l.steps[i+1] == symbol{symbolChar, ':'})
+			if isARN && whole && colon < len(segments) && variant == 0 {
+				out.WriteString(segments[colon])
+				if i+1 == len(l.steps) {
+					for _, text := range segments[min(colon+1, len(segments)):] {
+						out.WriteString(":" + text)
+					}
+					out.WriteString(":example")
+				}
+			} else {
+				out.WriteString(runs[variant%len(runs)])
+			}
+			empty = false
+		case symbolVariable:
+			out.WriteString("example")
+			empty = false
+		}
+	}
+	return out.String()
+}
+
+// maxCombinations bounds how many sets of languages a proof by pairs looks through before the automata are asked.
+const maxCombinations = 2048
+
+// complete finds the classes that guess did not, and says whether every class is known then. With abstract, classes that
+// could not be excluded are added without a value.
+func (s *textSpace) complete(abstract bool) bool {
+	languages := s.languages()
+	for _, l := range languages {
+		abstract = abstract || l.opaque
+	}
+	wanted, ok := s.combinations(languages)
+	if ok && len(wanted) == 0 {
+		return true
+	}
+	if abstract {
+		if !ok {
+			return false
+		}
+		for _, class := range wanted {
+			copy(s.key, class)
+			s.add("", true)
+		}
+		return true
+	}
+	return s.product(languages, wanted, ok)
+}
+
+// languages lists what the elements name, each once.
+func (s *textSpace) languages() []*language {
+	var out []*language
+	for _, list := range [][]*element{s.require, s.tell} {
+		for _, e := range list {
+			for _, l := range e.languages {
+				known := l.universal() || l.empty
+				for _, have := range out {
+					if have == l {
+						known = true
+						break
+					}
+				}
+				if !known {
+					out = append(out, l)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// combinations lists the classes that no pair of languages rules out and that have no value yet. ok is false when there
+// are too many to look through.
+func (s *textSpace) combinations(languages []*language) (wanted []string, ok bool) {
+	n := len(languages)
+	if n > 64 {
+		return nil, false
+	}
+	// inside[i] are the languages that hold all of i; apart[i] are those that hold none of it.
+	inside, apart := make([]uint64, n), make([]uint64, n)
+	for i, l := range languages {
+		for j, m := range languages[:i] {
+			if l.covers(m, s.budget) {
+				inside[j] |= 1 << i
+			}
+			if m.covers(l, s.budget) {
+				inside[i] |= 1 << j
+			}
+			if (inside[i]>>j|inside[j]>>i)&1 == 0 && l.apart(m, s.budget) {
+				apart[i] |= 1 << j
+				apart[j] |= 1 << i
+			}
+		}
+	}
+	if s.budget.spent() {
+		return nil, false
+	}
+	place := make(map[*language]int, n)
+	for i, l := range languages {
+		place[l] = i
+	}
+	masks := func(list []*element) []uint64 {
+		out := make([]uint64, len(list))
+		for i, e := range list {
+			for _, l := range e.languages {
+				if l.universal() {
+					out[i] = ^uint64(0)
+					break
+				}
+				if l.empty {
+					continue
+				}
+				out[i] |= 1 << place[l]
+			}
+		}
+		return out
+	}
+	require, tell := masks(s.require), masks(s.tell)
+	holds := func(e *element, mask, in uint64) bool {
+		return (mask == ^uint64(0) || mask&in != 0) != e.negated
+	}
+	found := make(map[string]bool)
+	leaves := 0
+	var walk func(i int, in, out uint64) bool
+	walk = func(i int, in, out uint64) bool {
+		if i == n {
+			if leaves++; leaves > maxCombinations || !s.budget.spend(1+len(tell)) {
+				return false
+			}
+			for k, e := range s.require {
+				if !holds(e, require[k], in) {
+					return true
+				}
+			}
+			clear(s.key)
+			for k, e := range s.tell {
+				if holds(e, tell[k], in) {
+					s.key[k/8] |= 1 << (k % 8)
+				}
+			}
+			if _, have := s.seen[string(s.key)]; !have && !found[string(s.key)] {
+				found[string(s.key)] = true
+				wanted = append(wanted, string(s.key))
+			}
+			return true
+		}
+		if apart[i]&in == 0 && inside[i]&out == 0 {
+			if !walk(i+1, in|1<<i, out) {
+				return false
+			}
+		}
+		// i can be left out unless something inside it is in.
+		for rest := in; rest != 0; rest &= rest - 1 {
+			if inside[bits.TrailingZeros64(rest)]>>i&1 == 1 {
+				return true
+			}
+		}
+		return walk(i+1, in, out|1<<i)
+	}
+	if !walk(0, 0, 0) {
+		return nil, false
+	}
+	return wanted, true
+}
+
+// maxProductStates bounds the memory of one product of automata.
+const maxProductStates = 60_000
+
+// product walks the automata of all languages together and adds a value for every class that it meets. With known, wanted
+// holds every class that can still be missing, so that the walk may stop early.
+func (s *textSpace) product(languages []*language, wanted []string, known bool) bool {
+	place := make(map[*language]int, len(languages))
+	for i, l := range languages {
+		place[l] = i
+	}
+	positive := -1 // the required element whose death ends a walk
+	for i, e := range s.require {
+		if !e.negated && !anyLanguage(e.languages, (*language).universal) {
+			positive = i
+		}
+	}
+	type node struct {
+		parent int32
+		char   rune
+	}
+	n := len(languages)
+	var (
+		nodes  []node
+		states []int32 // n for each node
+		index  = make(map[string]struct{})
+		key    = make([]byte, 4*n)
+	)
+	visit := func(parent int32, c rune, at []int32) {
+		for i, st := range at {
+			key[4*i], key[4*i+1], key[4*i+2], key[4*i+3] = byte(st), byte(st>>8), byte(st>>16), byte(st>>24)
+		}
+		if _, ok := index[string(key)]; ok {
+			return
+		}
+		s.budget.grow(8*n + 96)
+		index[string(key)] = struct{}{}
+		nodes = append(nodes, node{parent, c})
+		states = append(states, at...)
+	}
+	holds := func(e *element, at []int32) bool {
+		for _, l := range e.languages {
+			if l.universal() || !l.empty && l.dfa[at[place[l]]].accept {
+				return !e.negated
+			}
+		}
+		return e.negated
+	}
+	text := func(i int32) string {
+		var out []rune
+		for ; nodes[i].parent >= 0; i = nodes[i].parent {
+			out = append(out, nodes[i].char)
+		}
+		for a, z := 0, len(out)-1; a < z; a, z = a+1, z-1 {
+			out[a], out[z] = out[z], out[a]
+		}
+		return string(out)
+	}
+	at := make([]int32, n)
+	for i, l := range languages {
+		at[i] = l.determine(s.budget)
+	}
+	visit(-1, 0, at)
+	left := len(wanted)
+	var named []rune
+	for i := 0; i < len(nodes); i++ {
+		if i >= maxProductStates || !s.budget.spend(2+2*n) {
+			return false
+		}
+		here := states[i*n : i*n+n]
+		within := true
+		for _, e := range s.require {
+			within = within && holds(e, here)
+		}
+		if within {
+			clear(s.key)
+			for k, e := range s.tell {
+				if holds(e, here) {
+					s.key[k/8] |= 1 << (k % 8)
+				}
+			}
+			if s.add(text(int32(i)), false) {
+				if left--; known && left == 0 {
+					return true
+				}
+			}
+		}
+		if positive >= 0 {
+			dead := true
+			for _, l := range s.require[positive].languages {
+				dead = dead && (l.empty || here[place[l]] == deadState)
+			}
+			if dead {
+				continue
+			}
+		}
+		named = named[:0]
+		settled := true
+		for k, l := range languages {
+			st := &l.dfa[here[k]]
+			if st.settled {
+				continue
+			}
+			settled = false
+			for _, c := range st.named {
+				if !hasChar(named, c) {
+					named = append(named, c)
+				}
+			}
+		}
+		if settled {
+			continue
+		}
+		for c := -1; c < len(named); c++ {
+			char, shown := other, otherThan(named)
+			if c >= 0 {
+				char, shown = named[c], named[c]
+			}
+			s.budget.spend(n)
+			for k, l := range languages {
+				at[k] = l.step(states[i*n+k], char, s.budget)
+			}
+			visit(int32(i), shown, at)
+		}
+	}
+	return !s.budget.spent()
+}
+
+func hasChar(list []rune, c rune) bool {
+	for _, have := range list {
+		if have == c {
+			return true
+		}
+	}
+	return false
+}
+
+// otherThan is a readable character that is not in the list.
+func otherThan(named []rune) rune {
+	for _, c := range "x0abcdefghijklmnopqrstuvwyzABCDEFGHIJKLMNOPQRSTUVWXYZ123456789-_/+=.@," {
+		if !hasChar(named, c) {
+			return c
+		}
+	}
+	c := 'à'
+	for hasChar(named, c) {
+		c++
+	}
+	return c
+}

@@ -1,0 +1,29 @@
+package policy
+
+// budget bounds the work of one comparison. A step is some ten nanoseconds of work; steps are counted, never timed, so
+// that the same input gets the same answer on every machine.
+type budget struct {
+	left   int
+	memory int // bytes that automata may still take
+}
+
+// spend takes n steps and says whether any are left.
+func (b *budget) spend(n int) bool {
+	b.left -= n
+	return b.left > 0
+}
+
+// grow takes n bytes for an automaton; when none are left, nor are steps.
+func (b *budget) grow(n int) {
+	if b.memory -= n; b.memory < 0 {
+		b.left = 0
+	}
+}
+
+func (b *budget) spent() bool { return b.left <= 0 }
+
+// The bounds of one comparison.
+const (
+	totalSteps = 20_000_000
+	maxMemory  = 96 << 20
+)

@@ -1,0 +1,398 @@
+package policy
+
+import (
+	"slices"
+)
+
+// Sides of a comparison.
+const (
+	expectedSide = 0
+	actualSide   = 1
+)
+
+// comparer carries one comparison.
+type comparer struct {
+	compiled  [2]*Compiled
+	statement []compared // expected's, then actual's
+	offset    int        // where actual's begin
+	index     *actionIndex
+	words     *vocabulary
+	families  []family // of each dimension
+	facts     *factIndex
+	budget    budget
+	abstract  bool // a policy variable is left open
+	domains   map[string]*domain
+	related   map[[2]int32]relation
+	solved    map[string][]difference
+	callers   []callerClass
+	reasons   []Reason
+	doubted   map[int32]bool
+
+	resourceUniverse, arnUniverse *element
+}
+
+// difference is one way in which a group of actions is answered differently.
+type difference struct {
+	direction Direction
+	caller    int
+	credit    []int32 // the bits that grant it
+	request   []assigned
+	vague     bool
+}
+
+// add takes the statements of a document over.
+func (c *comparer) add(set *Set, actual bool) {
+	at := expectedSide
+	if actual {
+		at = actualSide
+	}
+	next := 0
+	take := func(d *Document) {
+		for i := range d.Statements {
+			s := &c.compiled[at].statements[next]
+			next++
+			c.statement = append(c.statement, compared{statement: s, written: &d.Statements[i], role: role{actual, s.side, s.deny}})
+		}
+	}
+	for _, d := range set.Identity {
+		take(d)
+	}
+	if set.Boundary != nil {
+		take(set.Boundary)
+	}
+	for _, d := range set.Resource {
+		take(d)
+	}
+}
+
+// number compiles the statements into bits and the actions into an index.
+func (c *comparer) number() {
+	actions := 0
+	for i := range c.statement {
+		actions += len(c.statement[i].written.Actions) + len(c.statement[i].written.NotActions)
+	}
+	c.index = newActionIndex(len(c.statement), actions)
+	v := c.words
+	for i := range c.statement {
+		s := &c.statement[i]
+		for j := range s.conditions {
+			k := &s.conditions[j]
+			d := int(v.dimension(k))
+			if k.quantifier != single && k.comparison != nullCheck {
+				v.dimensions[d].several = true
+			}
+			for len(c.families) <= d {
+				c.families = append(c.families, familyNone)
+			}
+			c.families[d] = c.families[d].join(familyOf(k))
+		}
+	}
+	if len(c.families) == 0 {
+		c.families = append(c.families, familyNone)
+	}
+	c.families[resourceDimension] = familyText
+	for i := range c.statement {
+		s := &c.statement[i]
+		s.bit = -1
+		if c.compiled[sideOf(s.role)].relation == ResourceOnly && s.side != resourceSide {
+			continue
+		}
+		if s.unsatisfiable {
+			c.doubt(int32(i), "a condition has an operator that IAM does not know")
+			continue
+		}
+		s.bit = v.bit(s, int32(i))
+		if s.bit >= 0 {
+			c.index.add(i, s.written)
+		}
+	}
+	v.mirrors()
+}
+
+func sideOf(r role) int {
+	if r.actual {
+		return actualSide
+	}
+	return expectedSide
+}
+
+// doubt records why the comparison cannot be settled, once for each statement.
+func (c *comparer) doubt(statement int32, text string) {
+	if c.doubted[statement] {
+		return
+	}
+	if c.doubted == nil {
+		c.doubted = map[int32]bool{}
+	}
+	c.doubted[statement] = true
+	r := Reason{Text: text}
+	if statement >= 0 {
+		r.Statement = c.statement[statement].ref[0]
+	}
+	c.reasons = append(c.reasons, r)
+}
+
+// tallied sorts the bits that may match a request by what they do.
+type tallied struct {
+	denies, identity, boundary []int32
+	direct, named, delegating  []int32 // Allow of the resource documents, by how the caller is named
+}
+
+// tally sorts the bits of a group for a caller.
+func (c *comparer) tally(present []int32, caller *callerClass) [2]tallied {
+	var out [2]tallied
+	for _, n := range present {
+		b := &c.words.bits[n]
+		named := caller.reaches[b.principal]
+		if b.principal == 0 {
+			named = reachDirect
+		} else if c.words.principals[b.principal].notPrincipal && b.role.deny && c.bounded(sideOf(b.role)) {
+			named = reachDirect
+		}
+		if named == reachNone {
+			continue
+		}
+		t := &out[sideOf(b.role)]
+		switch {
+		case b.role.deny:
+			t.denies = append(t.denies, n)
+		case b.role.side == identitySide:
+			t.identity = append(t.identity, n)
+		case b.role.side == boundarySide:
+			t.boundary = append(t.boundary, n)
+		case named == reachDirect:
+			t.direct = append(t.direct, n)
+		case named == reachRole:
+			t.named = append(t.named, n)
+		default:
+			t.delegating = append(t.delegating, n)
+		}
+	}
+	return out
+}
+
+// bounded says whether callers have a boundary on that side.
+func (c *comparer) bounded(at int) bool {
+	return c.compiled[at].bounded && c.compiled[at].relation != ResourceOnly
+}
+
+// grant is one way to be allowed: all of bits match. credit are those that a person would name.
+type grant struct {
+	bits   []int32
+	credit []int32
+}
+
+// grants lists the ways in which a side allows, as Compiled.combine has them.
+func (c *comparer) grants(at int, t *tallied) []grant {
+	relation, bounded := c.compiled[at].relation, c.bounded(at)
+	var out []grant
+	within := func(bits, credit []int32) {
+		if !bounded {
+			out = append(out, grant{bits, credit})
+			return
+		}
+		for _, b := range t.boundary {
+			out = append(out, grant{append(slices.Clone(bits), b), credit})
+		}
+	}
+	alone := func(list []int32) {
+		for i := range list {
+			out = append(out, grant{list[i : i+1 : i+1], list[i : i+1 : i+1]})
+		}
+	}
+	switch relation {
+	case CrossAccount:
+		for _, list := range [][]int32{t.direct, t.named, t.delegating} {
+			for _, r := range list {
+				for _, i := range t.identity {
+					within([]int32{i, r}, []int32{i, r})
+				}
+			}
+		}
+	case ResourceOnly:
+		alone(t.direct)
+		alone(t.named)
+		alone(t.delegating)
+	case Delegated:
+		alone(t.direct)
+		for i := range t.named {
+			within(t.named[i:i+1:i+1], t.named[i:i+1:i+1])
+		}
+		for _, i := range t.identity {
+			for _, d := range t.delegating {
+				within([]int32{i, d}, []int32{i, d})
+			}
+		}
+	default:
+		for i := range t.identity {
+			within(t.identity[i:i+1:i+1], t.identity[i:i+1:i+1])
+		}
+		alone(t.direct)
+		for i := range t.named {
+			within(t.named[i:i+1:i+1], t.named[i:i+1:i+1])
+		}
+	}
+	return out
+}
+
+// refusals lists the ways in which a side does not allow, apart from an explicit Deny: in each, none of the bits match.
+func (c *comparer) refusals(at int, t *tallied) [][]int32 {
+	relation, bounded := c.compiled[at].relation, c.bounded(at)
+	var out [][]int32
+	none := func(lists ...[]int32) { out = append(out, slices.Concat(lists...)) }
+	switch relation {
+	case CrossAccount:
+		none(t.identity)
+		none(t.direct, t.named, t.delegating)
+		if bounded {
+			none(t.boundary)
+		}
+	case ResourceOnly:
+		none(t.direct, t.named, t.delegating)
+	case Delegated:
+		none(t.direct, t.named, t.identity)
+		none(t.direct, t.named, t.delegating)
+		if bounded {
+			none(t.direct, t.boundary)
+		}
+	default:
+		none(t.identity, t.direct, t.named)
+		if bounded {
+			none(t.boundary, t.direct)
+		}
+	}
+	return out
+}
+
+// present lists the bits of a group's statements.
+func (c *comparer) present(group *actionGroup) []int32 {
+	var out []int32
+	for i := range c.statement {
+		if b := c.statement[i].bit; b >= 0 && hasBit(group.statements, i) && !slices.Contains(out, b) {
+			out = append(out, b)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// symmetric says that both sides ask the same, whatever the request.
+func (c *comparer) symmetric(present []int32) bool {
+	if c.compiled[0].relation != c.compiled[1].relation || c.bounded(0) != c.bounded(1) {
+		return false
+	}
+	for _, b := range present {
+		if m := c.words.bits[b].mirror; m < 0 || !slices.Contains(present, m) {
+			return false
+		}
+	}
+	return true
+}
+
+// differences finds how the two sides differ for the actions of a group.
+func (c *comparer) differences(present []int32, profile int32) []difference {
+	key := append(c.words.key[:0], 's')
+	key = appendInt(key, profile)
+	for _, b := range present {
+		key = appendInt(key, b)
+	}
+	c.words.key = key
+	if found, ok := c.solved[string(key)]; ok {
+		return found
+	}
+	name := string(key)
+	var out []difference
+	for i := range c.callers {
+		t := c.tally(present, &c.callers[i])
+		for _, direction := range [...]Direction{Missing, Excess} {
+			out = c.search(out, direction, i, &t)
+		}
+	}
+	c.solved[name] = out
+	return out
+}
+
+// search adds one difference for each bit that grants what the other side does not.
+func (c *comparer) search(out []difference, direction Direction, caller int, t *[2]tallied) []difference {
+	allows, refuses := expectedSide, actualSide
+	if direction == Excess {
+		allows, refuses = actualSide, expectedSide
+	}
+	v := c.words
+	var never [][]int32 // what must not match so that nothing denies
+	for _, d := range t[allows].denies {
+		if len(v.bits[d].atoms) == 0 {
+			return out
+		}
+		never = append(never, v.bits[d].atoms)
+	}
+	refusals := c.refusals(refuses, &t[refuses])
+	credited := map[int32]bool{}
+	for _, g := range c.grants(allows, &t[allows]) {
+		if !slices.ContainsFunc(g.credit, func(b int32) bool { return !credited[b] }) {
+			continue
+		}
+		var require []int32
+		for _, b := range g.bits {
+			require = append(require, v.bits[b].atoms...)
+		}
+		request, answer := c.refute(require, never, refusals, t[refuses].denies)
+		switch answer {
+		case found, foundVague:
+			for _, b := range g.credit {
+				credited[b] = true
+			}
+			out = append(out, difference{direction, caller, g.credit, request, answer == foundVague})
+		case foundUnknown:
+			for _, b := range g.credit {
+				c.doubt(v.bits[b].statements[0], "the comparison of this statement did not end within its bound")
+			}
+		}
+	}
+	return out
+}
+
+// refute looks for a request that meets require, none of never, and that the other side refuses: in one of refusals, or
+// by one of denies.
+func (c *comparer) refute(require []int32, never [][]int32, refusals [][]int32, denies []int32) ([]assigned, finding) {
+	v := c.words
+	var vague []assigned
+	answer := foundNone
+	attempt := func(require []int32, clauses [][]int32) bool {
+		request, a := c.solve(require, clauses)
+		switch a {
+		case found:
+			vague, answer = request, found
+			return true
+		case foundVague:
+			if answer != foundVague {
+				vague, answer = request, foundVague
+			}
+		case foundUnknown:
+			if answer == foundNone {
+				answer = foundUnknown
+			}
+		}
+		return false
+	}
+	for _, bits := range refusals {
+		clauses := slices.Clone(never)
+		possible := true
+		for _, b := range bits {
+			if len(v.bits[b].atoms) == 0 {
+				possible = false
+				break
+			}
+			clauses = append(clauses, v.bits[b].atoms)
+		}
+		if possible && attempt(slices.Clone(require), clauses) {
+			return vague, answer
+		}
+	}
+	for _, d := range denies {
+		if attempt(append(slices.Clone(require), v.bits[d].atoms...), never) {
+			return vague, answer
+		}
+	}
+	return vague, answer
+}

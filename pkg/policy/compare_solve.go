@@ -1,0 +1,537 @@
+package policy
+
+import (
+	"math/bits"
+	"slices"
+)
+
+// outcome of a search.
+type finding int8
+
+const (
+	foundNone    finding = iota // no request can be so
+	found                       // the assignment is one
+	foundVague                  // perhaps: a class without a known value is part of it
+	foundUnknown                // the search could not be finished
+)
+
+// assigned is what a request carries in one dimension.
+type assigned struct {
+	dimension int32
+	absent    bool
+	values    []string
+}
+
+// state is what is still possible for one dimension during a search.
+type state struct {
+	domain  *domain
+	absent  bool       // the key may be absent
+	present bool       // it may be present
+	allowed []uint64   // every value that the key carries must be one of these
+	needed  [][]uint64 // and it must carry one of each of these
+	count   count
+}
+
+// count is how many values a key carries.
+type count int8
+
+const (
+	countAny count = iota
+	countOne
+	countMany
+)
+
+func (s *state) feasible() bool {
+	if s.absent {
+		return true
+	}
+	if !s.present {
+		return false
+	}
+	if s.count == countOne {
+		for w, word := range s.allowed {
+			for _, n := range s.needed {
+				word &= n[w]
+			}
+			if word != 0 {
+				return true
+			}
+		}
+		return false
+	}
+	for _, n := range s.needed {
+		meets := false
+		for w, word := range s.allowed {
+			if word&n[w] != 0 {
+				meets = true
+				break
+			}
+		}
+		if !meets {
+			return false
+		}
+	}
+	values := 0
+	for w, word := range s.allowed {
+		for ; word != 0; word &= word - 1 {
+			values++
+			if i := w*64 + bits.TrailingZeros64(word); !s.domain.single[i] {
+				values++
+			}
+		}
+	}
+	return values > 1 || values == 1 && s.count != countMany
+}
+
+// choice is one way to make an atom true or false.
+type choice struct {
+	atom int32
+	way  way
+}
+
+type way int8
+
+const (
+	wayTrue way = iota
+	wayFalse
+	wayFalseMany // false because an operator without set qualifier meets several values
+)
+
+// assume narrows a copy of s; the copy shares nothing that is written to.
+func (c *comparer) assume(s state, ch choice) state {
+	a := &c.words.atoms[ch.atom]
+	mask := s.domain.mask(c.words, a.test)
+	several := c.words.dimensions[a.dimension].several
+	holds := ch.way == wayTrue
+	s.absent = s.absent && a.absent == holds
+	narrow := func(inside bool) {
+		allowed := make([]uint64, len(s.allowed))
+		for w := range allowed {
+			if inside {
+				allowed[w] = s.allowed[w] & mask[w]
+			} else {
+				allowed[w] = s.allowed[w] &^ mask[w]
+			}
+		}
+		s.allowed = allowed
+	}
+	need := func(inside bool) {
+		wanted := make([]uint64, len(mask))
+		for w := range mask {
+			if inside {
+				wanted[w] = mask[w]
+			} else {
+				wanted[w] = s.domain.full[w] &^ mask[w]
+			}
+		}
+		s.needed = append(s.needed[:len(s.needed):len(s.needed)], wanted)
+	}
+	switch {
+	case !several:
+		narrow(holds)
+	case a.quantifier == forAnyValue && holds:
+		need(true)
+	case a.quantifier == forAnyValue:
+		narrow(false)
+	case a.quantifier == forAllValues && holds:
+		narrow(true)
+	case a.quantifier == forAllValues:
+		need(false)
+	case ch.way == wayFalseMany:
+		s.absent = false
+		if s.count == countOne {
+			s.present = false
+		}
+		s.count = countMany
+	default:
+		if s.count == countMany {
+			s.present = false
+		}
+		s.count = countOne
+		narrow(holds)
+	}
+	return s
+}
+
+// relation is what one atom says about another of the same dimension.
+type relation int8
+
+const (
+	relationNone relation = iota
+	relationImplies
+	relationExcludes
+)
+
+// relate says whether a request that meets p meets a as well, or cannot.
+func (c *comparer) relate(p, a int32) relation {
+	if p == a {
+		return relationImplies
+	}
+	x, y := &c.words.atoms[p], &c.words.atoms[a]
+	if x.dimension != y.dimension {
+		return relationNone
+	}
+	key := [2]int32{p, a}
+	if r, ok := c.related[key]; ok {
+		return r
+	}
+	r := relationNone
+	several := c.words.dimensions[x.dimension].several
+	s, t := &c.words.tests[x.test], &c.words.tests[y.test]
+	if !several || x.quantifier == y.quantifier && x.quantifier != single {
+		if c.testCovers(t, s) && (!x.absent || y.absent) {
+			r = relationImplies
+		}
+	}
+	if r == relationNone && !several && (!x.absent || !y.absent) && c.testExcludes(t, s) {
+		r = relationExcludes
+	}
+	c.related[key] = r
+	return r
+}
+
+// testCovers says that every value that passes s passes t.
+func (c *comparer) testCovers(t, s *valueTest) bool {
+	switch {
+	case t.constant == yes || s.constant == no:
+		return true
+	case t.constant == no || s.constant == yes:
+		return false
+	case t.element != nil && s.element != nil:
+		return t.element.covers(s.element, &c.budget)
+	}
+	return false
+}
+
+// testExcludes says that no value that passes s passes t.
+func (c *comparer) testExcludes(t, s *valueTest) bool {
+	switch {
+	case t.constant == no || s.constant == no:
+		return true
+	case t.constant == yes || s.constant == yes:
+		return false
+	case t.element != nil && s.element != nil:
+		return t.element.excludes(s.element, &c.budget)
+	}
+	return false
+}
+
+// solve looks for a request that meets every required atom and, of each clause, fails at least one atom.
+func (c *comparer) solve(require []int32, clauses [][]int32) ([]assigned, finding) {
+	if !c.budget.spend(4 + len(require) + len(clauses)) {
+		return nil, foundUnknown
+	}
+	slices.Sort(require)
+	require = slices.Compact(require)
+	var open [][]int32
+	for _, clause := range clauses {
+		rest, met := c.reduce(require, clause)
+		if met {
+			continue
+		}
+		if len(rest) == 0 {
+			return nil, foundNone
+		}
+		open = append(open, rest)
+	}
+	s := solver{comparer: c}
+	s.prepare(require, open)
+	for {
+		answer := s.run(require, open)
+		if answer == found {
+			return s.result()
+		}
+		if answer == foundUnknown || c.budget.spent() {
+			return nil, foundUnknown
+		}
+		more, complete := false, true
+		for _, d := range s.domains {
+			if !d.complete {
+				more = c.finish(d) || more
+			}
+			complete = complete && d.complete
+		}
+		if !more {
+			if complete {
+				return nil, foundNone
+			}
+			return nil, foundUnknown
+		}
+	}
+}
+
+// reduce drops from a clause what the required atoms make true; met is true when they make one of its atoms false.
+func (c *comparer) reduce(require, clause []int32) (rest []int32, met bool) {
+	kept := 0
+	for i, a := range clause {
+		drop := false
+		for _, p := range require {
+			switch c.relate(p, a) {
+			case relationExcludes:
+				return nil, true
+			case relationImplies:
+				drop = true
+			}
+		}
+		if !drop {
+			if kept < i && rest == nil {
+				rest = slices.Clone(clause[:kept])
+			}
+			if rest != nil {
+				rest = append(rest, a)
+			}
+			kept++
+		} else if rest == nil {
+			rest = slices.Clone(clause[:kept])
+		}
+	}
+	if rest == nil && kept == len(clause) {
+		return clause, false
+	}
+	return rest, false
+}
+
+// solver is one search.
+type solver struct {
+	*comparer
+	domains []*domain
+	states  []state
+	steps   int
+}
+
+// prepare finds the domains of the dimensions that the atoms ask about.
+func (s *solver) prepare(require []int32, clauses [][]int32) {
+	v := s.words
+	var dims []int32
+	add := func(a int32) {
+		if d := v.atoms[a].dimension; !slices.Contains(dims, d) {
+			dims = append(dims, d)
+		}
+	}
+	for _, a := range require {
+		add(a)
+	}
+	for _, clause := range clauses {
+		for _, a := range clause {
+			add(a)
+		}
+	}
+	slices.Sort(dims)
+	for _, d := range dims {
+		var must, tell []int32
+		for _, a := range require {
+			x := &v.atoms[a]
+			if x.dimension != d {
+				continue
+			}
+			if !v.dimensions[d].several || x.quantifier == forAllValues {
+				must = append(must, x.test)
+			} else {
+				tell = append(tell, x.test)
+			}
+		}
+		for _, clause := range clauses {
+			for _, a := range clause {
+				if x := &v.atoms[a]; x.dimension == d {
+					tell = append(tell, x.test)
+				}
+			}
+		}
+		s.domains = append(s.domains, s.domain(d, must, tell))
+	}
+}
+
+// run searches with the values at hand.
+func (s *solver) run(require []int32, clauses [][]int32) finding {
+	s.states = make([]state, len(s.domains))
+	for i, d := range s.domains {
+		s.states[i] = state{domain: d, absent: d.dimension != resourceDimension, present: true, allowed: d.full}
+	}
+	for _, a := range require {
+		i := s.place(a)
+		next := s.assume(s.states[i], choice{a, wayTrue})
+		if !next.feasible() {
+			return foundNone
+		}
+		s.states[i] = next
+	}
+	for i := range s.states {
+		if !s.states[i].feasible() {
+			return foundNone
+		}
+	}
+	s.steps = maxSearchSteps
+	return s.search(clauses)
+}
+
+func (s *solver) place(a int32) int {
+	d := s.words.atoms[a].dimension
+	for i, dom := range s.domains {
+		if dom.dimension == d {
+			return i
+		}
+	}
+	return -1
+}
+
+// maxSearchSteps bounds one search, so that one hard question leaves room for the others.
+const maxSearchSteps = 200_000
+
+// search settles the clauses one after the other: first what has a single way left, then the one with the fewest ways.
+// Where a clause is met by failing its second atom, its first may be taken to hold: the other case has been looked at.
+func (s *solver) search(clauses [][]int32) finding {
+	var best []choice
+	bestClause := -1
+	for i := 0; i < len(clauses); i++ {
+		ways, met := s.ways(clauses[i])
+		if met {
+			continue
+		}
+		if len(ways) == 0 {
+			return foundNone
+		}
+		if bestClause < 0 || len(ways) < len(best) {
+			best, bestClause = ways, i
+			if len(best) == 1 {
+				break
+			}
+		}
+		if s.steps--; s.steps < 0 || !s.budget.spend(4) {
+			return foundUnknown
+		}
+	}
+	if bestClause < 0 {
+		return found
+	}
+	rest := make([][]int32, 0, len(clauses)-1)
+	rest = append(append(rest, clauses[:bestClause]...), clauses[bestClause+1:]...)
+	before := slices.Clone(s.states)
+	for n, w := range best {
+		copy(s.states, before)
+		ok := true
+		for _, earlier := range best[:n] {
+			if earlier.atom == w.atom {
+				continue
+			}
+			i := s.place(earlier.atom)
+			s.states[i] = s.assume(s.states[i], choice{earlier.atom, wayTrue})
+			ok = ok && s.states[i].feasible()
+		}
+		if !ok {
+			continue
+		}
+		i := s.place(w.atom)
+		s.states[i] = s.assume(s.states[i], w)
+		if !s.states[i].feasible() {
+			continue
+		}
+		if answer := s.search(rest); answer != foundNone {
+			return answer
+		}
+	}
+	copy(s.states, before)
+	return foundNone
+}
+
+// ways lists how the clause can still be met; met is true when it is already.
+func (s *solver) ways(clause []int32) (ways []choice, met bool) {
+	for _, a := range clause {
+		x := &s.words.atoms[a]
+		at := &s.states[s.place(a)]
+		if t := s.assume(*at, choice{a, wayTrue}); !t.feasible() {
+			return nil, true
+		}
+		if f := s.assume(*at, choice{a, wayFalse}); f.feasible() {
+			ways = append(ways, choice{a, wayFalse})
+		}
+		if x.quantifier == single && s.words.dimensions[x.dimension].several {
+			if f := s.assume(*at, choice{a, wayFalseMany}); f.feasible() {
+				ways = append(ways, choice{a, wayFalseMany})
+			}
+		}
+	}
+	return ways, false
+}
+
+// result reads the values out of the states.
+func (s *solver) result() ([]assigned, finding) {
+	out := make([]assigned, 0, len(s.states))
+	answer := found
+	for i := range s.states {
+		st := &s.states[i]
+		if st.absent {
+			out = append(out, assigned{dimension: st.domain.dimension, absent: true})
+			continue
+		}
+		values, vague := st.pick()
+		if vague {
+			answer = foundVague
+		}
+		out = append(out, assigned{dimension: st.domain.dimension, values: values})
+	}
+	return out, answer
+}
+
+// pick chooses as few values as will do, those that come first.
+func (s *state) pick() (values []string, vague bool) {
+	chosen := make([]uint64, len(s.allowed))
+	take := func(mask []uint64) bool {
+		// A value that is known is better than one that is not.
+		for pass := range 2 {
+			for w, word := range mask {
+				for ; word != 0; word &= word - 1 {
+					i := w*64 + bits.TrailingZeros64(word)
+					if s.domain.vague[i] == (pass == 1) {
+						setBit(chosen, i)
+						return true
+					}
+				}
+			}
+		}
+		return false
+	}
+	all := slices.Clone(s.allowed)
+	for _, n := range s.needed {
+		for w := range all {
+			all[w] &= n[w]
+		}
+	}
+	if !take(all) {
+		for _, n := range s.needed {
+			mask := slices.Clone(s.allowed)
+			meets := false
+			for w := range mask {
+				mask[w] &= n[w]
+				meets = meets || mask[w]&chosen[w] != 0
+			}
+			if !meets {
+				take(mask)
+			}
+		}
+	}
+	for w, word := range chosen {
+		for ; word != 0; word &= word - 1 {
+			i := w*64 + bits.TrailingZeros64(word)
+			values = append(values, s.domain.values[i])
+			vague = vague || s.domain.vague[i]
+		}
+	}
+	if s.count == countMany && len(values) == 1 {
+		mask := slices.Clone(s.allowed)
+		for w := range mask {
+			mask[w] &^= chosen[w]
+		}
+		clear(chosen)
+		if take(mask) {
+			for w, word := range chosen {
+				if word != 0 {
+					i := w*64 + bits.TrailingZeros64(word)
+					values = append(values, s.domain.values[i])
+				}
+			}
+		} else {
+			values = append(values, values[0]+"-2")
+		}
+	}
+	return values, vague
+}

@@ -1,0 +1,438 @@
+package policy
+
+import (
+	"slices"
+	"strconv"
+)
+
+// role says what a matching statement does for the answer: on which side of the comparison, in which place of its set.
+type role struct {
+	actual bool
+	side   side
+	deny   bool
+}
+
+// compared is one statement of a comparison. bit is -1 when it can never apply.
+type compared struct {
+	*statement
+	written *Statement
+	role    role
+	bit     int32
+}
+
+// dimension is one thing of a request that statements ask about: the resource, or a condition key.
+type dimension struct {
+	key     string // as it was first written
+	lower   string
+	several bool // the key may carry several values
+}
+
+const resourceDimension int32 = 0
+
+// valueTest is what a statement asks of one value of a dimension.
+type valueTest struct {
+	dimension int32
+	constant  truth      // yes or no when every value gets that answer, else maybe
+	element   *element   // of a text
+	condition *condition // of a number, a date, an address or a Boolean
+}
+
+// atom is one requirement of a statement: a test, how it is put to several values, and what holds when there is none.
+type atom struct {
+	dimension  int32
+	test       int32
+	quantifier quantifier
+	absent     bool
+}
+
+// bit is one thing that statements can say of a request: a role together with requirements. Statements with the same
+// requirements in the same role share a bit, whatever actions they name.
+type bit struct {
+	role       role
+	atoms      []int32 // sorted
+	principal  int32
+	mirror     int32 // the bit of the other side with the same requirements, -1 when there is none
+	statements []int32
+}
+
+// vocabulary numbers everything that statements ask, so that what looks different but asks the same gets the same number.
+type vocabulary struct {
+	dimensions []dimension
+	languages  []*language
+	tests      []valueTest
+	atoms      []atom
+	bits       []bit
+	principals []*statement // one statement for each distinct Principal element; 0 is no element
+	interned   map[string]int32
+	key        []byte
+	numbers    []int32
+	texts      []string
+	resolve    func(p *pattern) *language // what a pattern with variables matches
+}
+
+func newVocabulary(statements int) *vocabulary {
+	return &vocabulary{
+		dimensions: make([]dimension, 1, 8),
+		principals: make([]*statement, 1, 4),
+		atoms:      make([]atom, 0, statements),
+		tests:      make([]valueTest, 0, statements),
+		bits:       make([]bit, 0, statements),
+		interned:   make(map[string]int32, 4*statements),
+		key:        make([]byte, 0, 256),
+	}
+}
+
+// intern finds the number of v.key, or gives it n.
+func (v *vocabulary) intern(n int) (int32, bool) {
+	if have, ok := v.interned[string(v.key)]; ok {
+		return have, true
+	}
+	v.interned[string(v.key)] = int32(n)
+	return int32(n), false
+}
+
+func appendInt(key []byte, n int32) []byte {
+	return append(key, byte(n), byte(n>>8), byte(n>>16), byte(n>>24))
+}
+
+// dimension numbers a condition key.
+func (v *vocabulary) dimension(k *condition) int32 {
+	v.key = append(append(v.key[:0], 'k'), k.lower...)
+	d, known := v.intern(len(v.dimensions))
+	if !known {
+		v.dimensions = append(v.dimensions, dimension{key: k.key, lower: k.lower})
+	}
+	return d
+}
+
+// language numbers what a pattern matches; written is its text.
+func (v *vocabulary) language(p *pattern, written string) int32 {
+	key := append(v.key[:0], 'l')
+	switch {
+	case p.never:
+		key = append(key, 'n')
+	case !p.fold && !p.variable && p.shape == shapeAny:
+		key = append(key, 'p')
+	case !p.fold && !p.variable && p.shape == shapeLiteral:
+		key = append(append(key, '='), p.tokens[0].text...)
+	case !p.fold && !p.variable && p.shape == shapePrefix:
+		key = append(append(key, 'p'), p.tokens[0].text...)
+	default:
+		flags := byte(p.rule)
+		if p.fold {
+			flags |= 4
+			written = lowerASCII(written)
+		}
+		if p.variable {
+			flags |= 8
+		}
+		wild := byte('t')
+		if slices.ContainsFunc(p.tokens, func(t token) bool { return t.kind == tokenStar || t.kind == tokenOne }) {
+			wild = 'w'
+		}
+		key = append(append(key, wild, '0'+flags), written...)
+	}
+	v.key = key
+	l, known := v.intern(len(v.languages))
+	if !known {
+		var compiled *language
+		if p.variable {
+			compiled = v.resolve(p)
+		} else {
+			compiled = patternLanguage(p, nil)
+		}
+		v.languages = append(v.languages, compiled)
+	}
+	return l
+}
+
+// textTest numbers the test for membership in v.numbers, languages.
+func (v *vocabulary) textTest(d int32, negated bool) int32 {
+	slices.Sort(v.numbers)
+	v.numbers = slices.Compact(v.numbers)
+	key := append(v.key[:0], 't')
+	if negated {
+		key[0] = 'T'
+	}
+	key = appendInt(key, d)
+	for _, l := range v.numbers {
+		key = appendInt(key, l)
+	}
+	v.key = key
+	test, known := v.intern(len(v.tests))
+	if !known {
+		e := &element{negated: negated, languages: make([]*language, len(v.numbers))}
+		for i, l := range v.numbers {
+			e.languages[i] = v.languages[l]
+		}
+		v.tests = append(v.tests, valueTest{dimension: d, constant: e.constant(), element: e})
+	}
+	return test
+}
+
+// constant says whether the element holds for everything or nothing, as far as a look at it tells.
+func (e *element) constant() truth {
+	answer := no
+	for _, l := range e.languages {
+		switch {
+		case l.universal():
+			return truthOf(!e.negated)
+		case !l.empty:
+			answer = maybe
+		}
+	}
+	if answer == no {
+		return truthOf(e.negated)
+	}
+	return answer
+}
+
+// typedTest numbers the test that k makes of a number, a date, an address or a Boolean.
+func (v *vocabulary) typedTest(d int32, k *condition) int32 {
+	v.texts = v.texts[:0]
+	for i := range k.operands {
+		if o := &k.operands[i]; !o.invalid {
+			v.texts = append(v.texts, o.canonical(k.comparison))
+		}
+	}
+	slices.Sort(v.texts)
+	v.texts = slices.Compact(v.texts)
+	key := append(v.key[:0], 'v', byte(k.comparison))
+	if k.negated {
+		key[0] = 'V'
+	}
+	key = appendInt(key, d)
+	for _, t := range v.texts {
+		key = append(append(key, t...), 0)
+	}
+	v.key = key
+	test, known := v.intern(len(v.tests))
+	if !known {
+		constant := maybe
+		if len(v.texts) == 0 {
+			constant = truthOf(k.negated)
+		}
+		v.tests = append(v.tests, valueTest{dimension: d, constant: constant, condition: k})
+	}
+	return test
+}
+
+// canonical is the one text for all spellings of a value.
+func (o *operand) canonical(c comparison) string {
+	switch c {
+	case boolEquals:
+		return strconv.FormatBool(o.boolean)
+	case ipAddress:
+		return o.network.String()
+	case dateEquals, dateLessThan, dateLessThanEquals, dateGreaterThan, dateGreaterThanEquals:
+		return strconv.FormatInt(o.instant.seconds, 10) + "." + strconv.Itoa(int(o.instant.nanoseconds))
+	default:
+		sign := ""
+		if o.number.negative {
+			sign = "-"
+		}
+		return sign + o.number.whole + "." + o.number.fraction
+	}
+}
+
+// presence numbers the test that every value passes, or none.
+func (v *vocabulary) presence(d int32, holds bool) int32 {
+	v.key = append(v.key[:0], 'p', '0')
+	if holds {
+		v.key[1] = '1'
+	}
+	v.key = appendInt(v.key, d)
+	test, known := v.intern(len(v.tests))
+	if !known {
+		v.tests = append(v.tests, valueTest{dimension: d, constant: truthOf(holds)})
+	}
+	return test
+}
+
+// requirement says what became of something that a statement asks.
+type requirement int8
+
+const (
+	requires    requirement = iota // it is an atom
+	requiresNil                    // it holds for every request
+	neverHolds                     // it holds for none
+)
+
+// atom numbers a requirement.
+func (v *vocabulary) atom(test int32, q quantifier, absent bool) (int32, requirement) {
+	t := &v.tests[test]
+	d := t.dimension
+	if t.constant != maybe {
+		holds := t.constant == yes
+		switch {
+		case d == resourceDimension && holds:
+			return 0, requiresNil
+		case d == resourceDimension:
+			return 0, neverHolds
+		case q == single && holds && v.dimensions[d].several:
+			// Over several values the operator is false, so this asks for one value or none.
+		case holds && absent:
+			return 0, requiresNil
+		case !holds && !absent:
+			return 0, neverHolds
+		default:
+			test, q = v.presence(d, holds), forAnyValue
+		}
+	}
+	if d == resourceDimension || !v.dimensions[d].several {
+		q = forAnyValue
+	}
+	v.key = append(v.key[:0], 'a', byte(q), '0')
+	if absent {
+		v.key[2] = '1'
+	}
+	v.key = appendInt(v.key, test)
+	a, known := v.intern(len(v.atoms))
+	if !known {
+		v.atoms = append(v.atoms, atom{d, test, q, absent})
+	}
+	return a, requires
+}
+
+// resource numbers what a statement asks of the resource.
+func (v *vocabulary) resource(s *compared) (int32, requirement) {
+	if !s.hasResource {
+		return 0, requiresNil
+	}
+	written := s.written.Resources
+	if s.notResource {
+		written = s.written.NotResources
+	}
+	v.numbers = v.numbers[:0]
+	for i := range s.resources {
+		v.numbers = append(v.numbers, v.language(&s.resources[i], written[i]))
+	}
+	return v.atom(v.textTest(resourceDimension, s.notResource), forAnyValue, false)
+}
+
+// condition numbers what condition j of a statement asks.
+func (v *vocabulary) condition(s *compared, j int) (int32, requirement) {
+	k := &s.conditions[j]
+	d := v.dimension(k)
+	absent := k.ifExists || k.quantifier == forAllValues || k.quantifier == single && k.negated
+	switch {
+	case k.comparison == nullCheck:
+		var absent, present bool
+		for i := range k.operands {
+			o := &k.operands[i]
+			absent = absent || !o.invalid && o.boolean
+			present = present || !o.invalid && !o.boolean
+		}
+		return v.atom(v.presence(d, present), forAnyValue, absent)
+	case k.text():
+		v.numbers = v.numbers[:0]
+		for i := range k.operands {
+			o := &k.operands[i]
+			if o.invalid {
+				continue
+			}
+			if k.comparison == boolEquals && !o.pattern.variable {
+				p := newPattern(strconv.FormatBool(o.boolean), ruleText, false, false, true)
+				v.numbers = append(v.numbers, v.language(&p, strconv.FormatBool(o.boolean)))
+				continue
+			}
+			v.numbers = append(v.numbers, v.language(&o.pattern, s.written.Conditions[j].Values[i]))
+		}
+		return v.atom(v.textTest(d, k.negated), k.quantifier, absent)
+	}
+	return v.atom(v.typedTest(d, k), k.quantifier, absent)
+}
+
+// text says whether the operator compares text. A Bool with a policy variable does.
+func (k *condition) text() bool {
+	switch k.comparison {
+	case stringEquals, stringEqualsIgnoreCase, stringLike, arnLike, binaryEquals:
+		return true
+	case boolEquals:
+		return slices.ContainsFunc(k.operands, func(o operand) bool { return o.pattern.variable })
+	}
+	return false
+}
+
+// principal numbers the Principal element of a statement.
+func (v *vocabulary) principal(s *compared) int32 {
+	if !s.hasPrincipal && s.side != resourceSide {
+		return 0
+	}
+	v.texts = v.texts[:0]
+	for _, p := range s.principals {
+		v.texts = append(v.texts, string('a'+rune(p.form))+p.id)
+	}
+	slices.Sort(v.texts)
+	v.texts = slices.Compact(v.texts)
+	v.key = append(v.key[:0], 'w')
+	if s.notPrincipal {
+		v.key[0] = 'W'
+	}
+	for _, t := range v.texts {
+		v.key = append(append(v.key, t...), 0)
+	}
+	n, known := v.intern(len(v.principals))
+	if !known {
+		v.principals = append(v.principals, s.statement)
+	}
+	return n
+}
+
+// bit numbers the requirements of a statement in its role, -1 when no request meets them.
+func (v *vocabulary) bit(s *compared, number int32) int32 {
+	var room [8]int32
+	atoms := room[:0]
+	a, what := v.resource(s)
+	for j := 0; ; j++ {
+		switch what {
+		case neverHolds:
+			return -1
+		case requires:
+			atoms = append(atoms, a)
+		}
+		if j == len(s.conditions) {
+			break
+		}
+		a, what = v.condition(s, j)
+	}
+	slices.Sort(atoms)
+	atoms = slices.Compact(atoms)
+	principal := v.principal(s)
+	v.bitKey(s.role, principal, atoms)
+	b, known := v.intern(len(v.bits))
+	if !known {
+		v.bits = append(v.bits, bit{role: s.role, atoms: slices.Clone(atoms), principal: principal})
+	}
+	v.bits[b].statements = append(v.bits[b].statements, number)
+	return b
+}
+
+func (v *vocabulary) bitKey(r role, principal int32, atoms []int32) {
+	flags := byte(r.side) << 2
+	if r.actual {
+		flags |= 1
+	}
+	if r.deny {
+		flags |= 2
+	}
+	v.key = appendInt(append(v.key[:0], 'b', flags), principal)
+	for _, a := range atoms {
+		v.key = appendInt(v.key, a)
+	}
+}
+
+// mirrors finds for each bit the one of the other side that asks the same.
+func (v *vocabulary) mirrors() {
+	for i := range v.bits {
+		b := &v.bits[i]
+		r := b.role
+		r.actual = !r.actual
+		v.bitKey(r, b.principal, b.atoms)
+		m, ok := v.interned[string(v.key)]
+		if !ok {
+			m = -1
+		}
+		b.mirror = m
+	}
+}

@@ -1,0 +1,254 @@
+package policy
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// witnesses turns differences into requests.
+type witnesses struct {
+	*comparer
+	groups  *actionGroups
+	pending []pendingWitness
+	seen    map[string]bool
+	lists   map[Direction][]Witness
+	more    bool
+	home    home
+}
+
+// pendingWitness is a difference of one group of actions.
+type pendingWitness struct {
+	group int
+	difference
+	cells []int32 // the actions to show
+	shown int
+}
+
+func newWitnesses(c *comparer, g *actionGroups) *witnesses {
+	return &witnesses{comparer: c, groups: g}
+}
+
+func (w *witnesses) collect(group int, list []difference) {
+	for _, d := range list {
+		w.pending = append(w.pending, pendingWitness{group: group, difference: d})
+	}
+}
+
+// write makes the requests: first one for every difference, then the other actions that a statement lists by name.
+func (w *witnesses) write() Result {
+	if len(w.pending) == 0 {
+		return Result{}
+	}
+	w.seen = map[string]bool{}
+	w.lists = map[Direction][]Witness{}
+	w.home = homeOf(w.statement)
+	for i := range w.pending {
+		p := &w.pending[i]
+		p.cells = w.cells(p)
+		w.next(p)
+	}
+	for i := range w.pending {
+		p := &w.pending[i]
+		for p.shown < len(p.cells) {
+			if len(w.lists[p.direction]) >= MaxWitnesses {
+				w.more = true
+				break
+			}
+			w.next(p)
+		}
+	}
+	for _, list := range w.lists {
+		slices.SortFunc(list, compareWitnesses)
+	}
+	return Result{Missing: w.lists[Missing], Excess: w.lists[Excess], Truncated: w.more}
+}
+
+// cells chooses the actions to show for a difference: each that a granting statement lists by name, and one for its wildcards.
+func (w *witnesses) cells(p *pendingWitness) []int32 {
+	g := &w.groups.groups[p.group]
+	var names []int32
+	wild := int32(-1)
+	for c := g.first; c >= 0; c = w.groups.cells[c].next {
+		entry := w.groups.cells[c].entry
+		if entry >= 0 && w.namedBy(p, entry) {
+			names = append(names, c)
+		} else if wild < 0 {
+			wild = c
+		}
+	}
+	if wild >= 0 {
+		if c, ok := w.telling(p.group); ok && !slices.Contains(names, c) {
+			wild = c
+		}
+		names = append(names, wild)
+	}
+	return names
+}
+
+// namedBy says whether a credited statement lists the action by name.
+func (w *witnesses) namedBy(p *pendingWitness, entry int32) bool {
+	for _, b := range p.credit {
+		for _, s := range w.words.bits[b].statements {
+			if hasBit(w.index.sets[int(entry)*w.index.words:], int(s)) && len(w.statement[s].written.NotActions) == 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// telling is the cell of the group with the action that exposes most.
+func (w *witnesses) telling(group int) (int32, bool) {
+	g := &w.groups.groups[group]
+	for _, action := range tellingActions {
+		entry, ok := w.index.lookup(action)
+		if !ok {
+			continue
+		}
+		for c := g.first; c >= 0; c = w.groups.cells[c].next {
+			if w.groups.cells[c].entry == int32(entry) {
+				return c, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// next makes the request for the next action of p.
+func (w *witnesses) next(p *pendingWitness) {
+	if p.shown >= len(p.cells) {
+		return
+	}
+	cell := p.cells[p.shown]
+	p.shown++
+	if len(w.lists[p.direction]) >= MaxWitnesses {
+		w.more = true
+		return
+	}
+	action, ok := w.groups.spell(cell, p.group)
+	if !ok {
+		w.fail(p)
+		return
+	}
+	witness, ok := w.make(p, action)
+	if !ok {
+		w.fail(p)
+		return
+	}
+	key := witness.Request.identity()
+	if w.seen[key] {
+		return
+	}
+	w.seen[key] = true
+	w.lists[p.direction] = append(w.lists[p.direction], witness)
+}
+
+// fail records that a difference has no witness to show: it is neither proven nor refuted.
+func (w *witnesses) fail(p *pendingWitness) {
+	w.doubt(w.words.bits[p.credit[0]].statements[0], "no request could be shown that this statement decides differently")
+}
+
+// make builds the request, checks it with the evaluator and takes away what does not matter.
+func (w *witnesses) make(p *pendingWitness, action string) (Witness, bool) {
+	r := Request{Caller: w.callers[p.caller].caller, Action: action}
+	resource := ""
+	for _, a := range p.request {
+		switch {
+		case a.dimension == resourceDimension:
+			if len(a.values) > 0 {
+				resource = a.values[0]
+			}
+		case !a.absent:
+			if r.Context == nil {
+				r.Context = map[string][]string{}
+			}
+			r.Context[w.words.dimensions[a.dimension].key] = a.values
+		}
+	}
+	var witness Witness
+	ok := false
+	for _, candidate := range w.home.resources(action) {
+		r.Resource = candidate
+		if witness, ok = w.check(p, &r); ok {
+			break
+		}
+	}
+	if !ok {
+		r.Resource = resource
+		if witness, ok = w.check(p, &r); !ok {
+			return witness, false
+		}
+		for _, candidate := range w.home.tidy(resource) {
+			r.Resource = candidate
+			if tidy, ok := w.check(p, &r); ok {
+				witness = tidy
+				break
+			}
+		}
+		r.Resource = witness.Request.Resource
+	}
+	for _, key := range slices.Sorted(maps.Keys(r.Context)) {
+		fewer := maps.Clone(r.Context)
+		delete(fewer, key)
+		less := r
+		less.Context = fewer
+		if smaller, ok := w.check(p, &less); ok {
+			r.Context = fewer
+			witness = smaller
+		}
+	}
+	if len(r.Context) == 0 {
+		witness.Request.Context = nil
+	}
+	return witness, true
+}
+
+// check evaluates the request on both sides. It passes when the sides differ in the direction looked for, and by a statement
+// that is credited with it.
+func (w *witnesses) check(p *pendingWitness, r *Request) (Witness, bool) {
+	out := Witness{Direction: p.direction, Request: *r}
+	w.budget.spend(20)
+	out.Expected = w.compiled[expectedSide].Evaluate(r)
+	out.Actual = w.compiled[actualSide].Evaluate(r)
+	allows, refuses := &out.Expected, &out.Actual
+	if p.direction == Excess {
+		allows, refuses = refuses, allows
+	}
+	if allows.Outcome != Allowed || refuses.Outcome == Allowed || refuses.Outcome == Undecided {
+		return out, false
+	}
+	for _, b := range p.credit {
+		credited := slices.ContainsFunc(w.words.bits[b].statements, func(s int32) bool {
+			return slices.Contains(allows.By, w.statement[s].ref[0])
+		})
+		if !credited {
+			return out, false
+		}
+	}
+	return out, true
+}
+
+// identity is a text that is the same for equal requests only.
+func (r *Request) identity() string {
+	var b strings.Builder
+	for _, s := range [...]string{r.Action, r.Resource, string(r.Caller.Kind), r.Caller.ARN, r.Caller.Session, r.Caller.Service} {
+		b.WriteString(s)
+		b.WriteByte(0)
+	}
+	for _, key := range slices.Sorted(maps.Keys(r.Context)) {
+		b.WriteString(key)
+		for _, v := range r.Context[key] {
+			b.WriteByte(1)
+			b.WriteString(v)
+		}
+		b.WriteByte(0)
+	}
+	return b.String()
+}
+
+func compareWitnesses(a, b Witness) int {
+	return cmp.Or(strings.Compare(a.Request.Action, b.Request.Action), strings.Compare(a.Request.Resource, b.Request.Resource),
+		strings.Compare(a.Request.identity(), b.Request.identity()))
+}

@@ -1,0 +1,204 @@
+package policy
+
+import "strings"
+
+// home is the partition, Region and account that the policies speak of, so that a made-up ARN looks like theirs.
+type home struct {
+	partition, region, account string
+}
+
+// homeOf takes the first ARN of the statements that names a Region and an account.
+func homeOf(statements []compared) home {
+	h := home{"aws", "us-east-1", "111122223333"}
+	region, account := false, false
+	look := func(text string) {
+		a, ok := splitARN(text)
+		if !ok || strings.ContainsAny(a.partition+a.region+a.account, "*?$") {
+			return
+		}
+		if !account && isAccountID(a.account) {
+			h.account, account = a.account, true
+			h.partition = a.partition
+		}
+		if !region && a.region != "" {
+			h.region, region = a.region, true
+		}
+	}
+	for i := range statements {
+		s := statements[i].written
+		for _, list := range [...][]string{s.Resources, s.NotResources} {
+			for _, text := range list {
+				look(text)
+			}
+		}
+		for _, k := range s.Conditions {
+			for _, text := range k.Values {
+				look(text)
+			}
+		}
+		if region && account {
+			break
+		}
+	}
+	return h
+}
+
+// arn writes an ARN of the home. An empty region or account stays empty where the service has none.
+func (h home) arn(service, rest string, regional bool) string {
+	region, account := h.region, h.account
+	switch {
+	case service == "s3":
+		region, account = "", ""
+	case !regional:
+		region = ""
+	}
+	return "arn:" + h.partition + ":" + service + ":" + region + ":" + account + ":" + rest
+}
+
+// resources lists what an action may be called on, best first.
+func (h home) resources(action string) []string {
+	service, name, _ := strings.Cut(action, ":")
+	service = lowerASCII(service)
+	var own []string
+	if actionHasNoResource(action) {
+		own = append(own, "*")
+	}
+	switch service {
+	case "secretsmanager":
+		own = append(own, h.arn(service, "secret:example-AbCdEf", true))
+	case "kms":
+		own = append(own, h.arn(service, "key/1234abcd-12ab-34cd-56ef-1234567890ab", true))
+	case "lambda":
+		own = append(own, h.arn(service, "function:example", true))
+	case "iam":
+		kind := "role/example"
+		if strings.Contains(name, "User") || strings.Contains(name, "AccessKey") || strings.Contains(name, "LoginProfile") {
+			kind = "user/example"
+		}
+		own = append(own, h.arn(service, kind, false))
+	case "sts":
+		own = append(own, h.arn("iam", "role/example", false))
+	case "s3":
+		if strings.Contains(name, "Object") {
+			own = append(own, h.arn(service, "example-bucket/example", false))
+		}
+		own = append(own, h.arn(service, "example-bucket", false))
+	case "ec2":
+		if strings.Contains(name, "NetworkInterface") || strings.Contains(name, "PrivateIpAddresses") {
+			own = append(own, h.arn(service, "network-interface/eni-0123456789abcdef0", true))
+		}
+		own = append(own, h.arn(service, "instance/i-0123456789abcdef0", true))
+	case "logs":
+		own = append(own, h.arn(service, "log-group:/aws/lambda/example:log-stream:example", true))
+	case "sns", "sqs":
+		own = append(own, h.arn(service, "example", true))
+	case "dynamodb":
+		own = append(own, h.arn(service, "table/example", true))
+	case "rds":
+		own = append(own, h.arn(service, "db:example", true))
+	case "ssm":
+		own = append(own, h.arn(service, "parameter/example", true))
+	default:
+		own = append(own, h.arn(service, "example", true))
+	}
+	if len(own) == 0 || own[0] != "*" {
+		own = append(own, "*")
+	}
+	return own
+}
+
+// tidy lists forms of a found resource that read better, best first: its parts replaced by the home's.
+func (h home) tidy(resource string) []string {
+	a, ok := splitARN(resource)
+	if !ok {
+		return nil
+	}
+	write := func(a arn) string {
+		return "arn:" + a.partition + ":" + a.service + ":" + a.region + ":" + a.account + ":" + a.resource
+	}
+	var out []string
+	for i := 7; i >= 1; i-- {
+		b := a
+		if i&1 != 0 {
+			b.partition = h.partition
+		}
+		if i&2 != 0 && b.region != "" {
+			b.region = h.region
+		}
+		if i&4 != 0 && b.account != "" {
+			b.account = h.account
+		}
+		if text := write(b); text != resource && (len(out) == 0 || out[len(out)-1] != text) {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+// universe is what every value of a dimension is: nil when the required elements say so already, or when it may be any text.
+// A request's resource is an ARN or "*"; so is a key that only Arn operators test an ARN.
+func (c *comparer) universe(dim int32, require []*element) *element {
+	var all *element
+	switch {
+	case dim == resourceDimension:
+		all = c.anyResource()
+	case c.families[dim] == familyARN:
+		all = c.anyARN()
+	default:
+		return nil
+	}
+	for _, e := range require {
+		if all.covers(e, &c.budget) {
+			return nil
+		}
+	}
+	return all
+}
+
+// arnSymbols spells "prefix*:*:*:*:*" with as many parts as an ARN has.
+func arnSymbols(prefix string, stars int) []symbol {
+	var out []symbol
+	for _, c := range prefix {
+		out = append(out, symbol{symbolChar, c})
+	}
+	for i := range stars {
+		if i > 0 {
+			out = append(out, symbol{symbolChar, ':'})
+		}
+		if i < stars-1 {
+			out = append(out, symbol{kind: symbolStarInSegment})
+		} else {
+			out = append(out, symbol{kind: symbolStar})
+		}
+	}
+	return out
+}
+
+func (c *comparer) anyResource() *element {
+	if c.resourceUniverse == nil {
+		c.resourceUniverse = &element{languages: []*language{newLanguage(arnSymbols("arn:", 5)), literalLanguage("*")}}
+	}
+	return c.resourceUniverse
+}
+
+func (c *comparer) anyARN() *element {
+	if c.arnUniverse == nil {
+		c.arnUniverse = &element{languages: []*language{newLanguage(arnSymbols("", 6))}}
+	}
+	return c.arnUniverse
+}
+
+// hints are readable values of a dimension that no statement names.
+func (c *comparer) hints(dim int32) []string {
+	if dim == resourceDimension {
+		return []string{
+			"arn:aws:secretsmanager:us-east-1:111122223333:secret:example-AbCdEf",
+			"arn:aws:s3:::example-bucket/example",
+			"*",
+		}
+	}
+	if c.families[dim] == familyARN || strings.HasSuffix(c.words.dimensions[dim].lower, "arn") {
+		return []string{"arn:aws:iam::111122223333:role/example", "arn:aws:lambda:us-east-1:111122223333:function:example", "example"}
+	}
+	return []string{"example", "other"}
+}

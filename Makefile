@@ -9,6 +9,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rotationguard
 LINT_VERSION := v2.15.0
 LINT := $(CACHE)/golangci-lint-$(LINT_VERSION)/golangci-lint
 FUZZ_SECONDS := 60
+comma := ,
 
 # A function is shipped when it has a main.go.
 FUNCTIONS := $(patsubst functions/%/main.go,%,$(wildcard functions/*/main.go))
@@ -18,7 +19,10 @@ OURS := ./pkg/... ./scripts/... $(addprefix ./,$(if $(FUNCTIONS),functions/...))
 # Tests never meet a real account: no profile, no instance credentials, no endpoint from the caller.
 CLEAN_ENV := env -u AWS_PROFILE -u AWS_ENDPOINT_URL -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY -u AWS_SESSION_TOKEN \
 	-u AWS_REGION -u AWS_DEFAULT_REGION AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null \
-	AWS_EC2_METADATA_DISABLED=true JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20
+	AWS_EC2_METADATA_DISABLED=true
+
+# The CDK's runtime prints a banner of twenty lines for Node 20.
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
 .PHONY: help
 help: ## show this
@@ -82,6 +86,12 @@ bench: ## benchmarks
 .PHONY: synth
 synth: build infra/node_modules ## the CloudFormation templates, in cdk.out
 	infra/node_modules/.bin/cdk synth --quiet $(if $(CONFIG),--context config=$(CONFIG))
+
+.PHONY: template
+template: build ## for users without CDK: CloudFormation template and code, in dist/template
+	rm -rf dist/template
+	CDK_OUTDIR=dist/template CDK_CONTEXT_JSON='{"selfContained":"true"$(if $(CONFIG),$(comma)"config":"$(CONFIG)")}' go run ./infra
+	cd dist/template && rm -f manifest.json tree.json cdk.out *.assets.json && ls
 
 .PHONY: deploy
 deploy: ## deploy with the config of CONFIG=rotationguard.yaml, after looking whether everything needed is there

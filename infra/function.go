@@ -28,7 +28,7 @@ func newFunction(stack awscdk.Stack, s Settings, code Package, role awsiam.Role,
 		Runtime:       awslambda.Runtime_PROVIDED_AL2023(),
 		Architecture:  architecture(s),
 		Handler:       jsii.String("bootstrap"),
-		Code:          awslambda.Code_FromAsset(&code.folder, nil),
+		Code:          functionCode(stack, s, code),
 		Role:          role,
 		LogGroup:      log,
 		LoggingFormat: awslambda.LoggingFormat_JSON,
@@ -40,6 +40,20 @@ func newFunction(stack awscdk.Stack, s Settings, code Package, role awsiam.Role,
 		RetryAttempts: jsii.Number(1),
 		MaxEventAge:   awscdk.Duration_Hours(jsii.Number(1)),
 		OnFailure:     awslambdadestinations.NewSqsDestination(dead),
+	})
+}
+
+// functionCode is an asset that the CDK uploads, or an object that whoever deploys has uploaded.
+func functionCode(stack awscdk.Stack, s Settings, code Package) awslambda.Code {
+	if !s.SelfContained {
+		return awslambda.Code_FromAsset(&code.folder, nil)
+	}
+	parameter := func(name, description string) awscdk.CfnParameter {
+		return awscdk.NewCfnParameter(stack, &name, &awscdk.CfnParameterProps{Description: &description, MinLength: jsii.Number(1)})
+	}
+	return awslambda.Code_FromCfnParameters(&awslambda.CfnParametersCodeProps{
+		BucketNameParam: parameter("CodeBucket", "an S3 bucket of this Region that holds the function's zip"),
+		ObjectKeyParam:  parameter("CodeKey", "the zip's key in that bucket"),
 	})
 }
 

@@ -8,6 +8,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -44,6 +45,9 @@ func synthesize() (err error) {
 	defer code.remove()
 	newSweepStack(app, "Rotationguard", settings, code)
 	app.Synth(nil)
+	if settings.SelfContained {
+		return code.zip(filepath.Join(*app.Outdir(), "Rotationguard.zip"))
+	}
 	return nil
 }
 

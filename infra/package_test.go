@@ -1,10 +1,13 @@
 package main
 
 import (
+	"archive/zip"
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestPackageHoldsTheBinaryAndTheConfig(t *testing.T) {
@@ -33,6 +36,23 @@ func TestPackageHoldsTheBinaryAndTheConfig(t *testing.T) {
 			t.Errorf("%s has mode %v, want %v", name, info.Mode().Perm(), want)
 		}
 	}
+	first, second := filepath.Join(t.TempDir(), "a.zip"), filepath.Join(t.TempDir(), "b.zip")
+	for _, to := range []string{first, second} {
+		if err := p.zip(to); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(filepath.Join(p.folder, "bootstrap"), time.Time{}, time.Unix(0, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, b := readFile(t, first), readFile(t, second)
+	if !bytes.Equal(a, b) {
+		t.Error("two zips of the same code differ")
+	}
+	archive, err := zip.NewReader(bytes.NewReader(a), int64(len(a)))
+	if err != nil || len(archive.File) != 2 || archive.File[0].Name != "bootstrap" || archive.File[0].Mode().Perm() != 0o755 {
+		t.Errorf("the zip is not bootstrap, executable, and the config: %v", err)
+	}
 	p.remove()
 	if _, err := os.Stat(p.folder); !os.IsNotExist(err) {
 		t.Errorf("%s is left", p.folder)
@@ -44,4 +64,13 @@ func TestMissingBinaryNamesTheCommandThatMakesIt(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "make build") {
 		t.Errorf("newPackage without a binary = %v, want an error that says make build", err)
 	}
+}
+
+func readFile(t *testing.T, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }

@@ -32,6 +32,7 @@ type Settings struct {
 	Topic         string   // topic: ARN of a topic to publish to instead of a new one
 	Boundary      string   // boundary: ARN of a managed policy to put on our own roles as permissions boundary
 	Dist          string   // dist: the folder that "make build" wrote
+	SelfContained bool     // selfContained: a template that takes the function's code by parameters and needs no CDK to deploy
 }
 
 const (
@@ -58,6 +59,7 @@ func (s *Settings) fromContext(node constructs.Node) error {
 	c.text("topic", &s.Topic)
 	c.text("boundary", &s.Boundary)
 	c.text("dist", &s.Dist)
+	c.truth("selfContained", &s.SelfContained)
 	return c.err
 }
 
@@ -184,6 +186,21 @@ func (c *contextReader) number(name string, into *int) {
 		}
 	}
 	c.err = fmt.Errorf("context %s: it is a whole number, not %v", name, v)
+}
+
+func (c *contextReader) truth(name string, into *bool) {
+	v, given := c.value(name)
+	if !given {
+		return
+	}
+	switch v {
+	case true, "true":
+		*into = true
+	case false, "false":
+		*into = false
+	default:
+		c.err = fmt.Errorf("context %s: it is true or false, not %v", name, v)
+	}
 }
 
 func (c *contextReader) list(name string, into *[]string) {

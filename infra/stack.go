@@ -13,6 +13,9 @@ func newSweepStack(scope constructs.Construct, id string, s Settings, code Packa
 	stack := awscdk.NewStack(scope, &id, &awscdk.StackProps{
 		Description:         jsii.String("rotationguard: keeps Secrets Manager rotation able to work, and unable to do more than that"),
 		PermissionsBoundary: boundary(s),
+		Synthesizer: awscdk.NewDefaultStackSynthesizer(&awscdk.DefaultStackSynthesizerProps{
+			GenerateBootstrapVersionRule: jsii.Bool(!s.SelfContained),
+		}),
 	})
 	key := newKey(stack, s)
 	topic := newTopic(stack, s, key)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
 	"github.com/aws/jsii-runtime-go"
+	"github.com/google/go-cmp/cmp"
 )
 
 // has asserts that the stack of settings has a resource with these properties. The CDK's assertions panic.
@@ -143,6 +145,18 @@ func TestArchitectureIsTheOnlyDifferenceBetweenArchitectures(t *testing.T) {
 	amd.Resources[id].Properties["Architectures"] = arm.Resources[id].Properties["Architectures"]
 	if !reflect.DeepEqual(arm, amd) {
 		t.Error("the templates differ in more than the architecture")
+	}
+}
+
+func TestSelfContainedTemplateDiffersOnlyInWhereTheCodeIs(t *testing.T) {
+	asset, alone := synth(t, defaultSettings()), synth(t, with(func(s *Settings) { s.SelfContained = true }))
+	if got := slices.Sorted(maps.Keys(alone.Parameters)); !slices.Equal(got, []string{"CodeBucket", "CodeKey"}) || alone.Rules != nil {
+		t.Errorf("it asks for %v under rules %v, want the code's bucket and key alone", got, alone.Rules)
+	}
+	id := asset.named(t, "Sweep")
+	asset.Resources[id].Properties["Code"] = alone.Resources[id].Properties["Code"]
+	if diff := cmp.Diff(asset.Resources, alone.Resources); diff != "" {
+		t.Errorf("the resources differ:\n%s", diff)
 	}
 }
 

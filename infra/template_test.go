@@ -22,8 +22,10 @@ func TestMain(m *testing.M) {
 
 // template is a synthesized template, or what of it tests look at.
 type template struct {
-	Resources map[string]resource
-	Outputs   map[string]any
+	Resources  map[string]resource
+	Parameters map[string]any
+	Rules      map[string]any
+	Outputs    map[string]any
 }
 
 type resource struct {

@@ -61,6 +61,7 @@ type Finding struct {
 	Witness     *Witness             `json:"witness"`
 	Explanation string               `json:"explanation"`
 	Fix         *Fix                 `json:"fix"`
+	Exempt      string               `json:"exempt,omitempty"` // the reason of the exemption that covers it
 
 	Request *policy.Request `json:"-"` // the witness as the evaluator takes it
 }

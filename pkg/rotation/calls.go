@@ -293,3 +293,22 @@ func (c *calls) roleTags(r *policy.Request) {
 		r.Unknown = slices.DeleteFunc(r.Unknown, func(k string) bool { return k == "aws:ResourceTag/*" })
 	}
 }
+
+// RoleRequest is a call that the setup's role can make as its function does, on anything: what is beyond rotation is measured with it.
+func RoleRequest(s *Setup, action, resource string) policy.Request {
+	c := newCalls(s)
+	ctx := maps.Clone(c.own)
+	region := ARN(resource).Parts().Region
+	if region == "" {
+		region = s.Region
+	}
+	ctx["aws:RequestedRegion"] = []string{region}
+	if account := ARN(resource).Parts().Account; account != "" {
+		ctx["aws:ResourceAccount"] = []string{account}
+	}
+	if strings.HasPrefix(action, "secretsmanager:") && resource != "*" {
+		ctx["secretsmanager:SecretId"] = []string{resource}
+		ctx["secretsmanager:SecretPrimaryRegion"] = []string{region}
+	}
+	return policy.Request{Caller: c.caller, Action: action, Resource: resource, Context: ctx, Unknown: slices.Concat(c.unknown, c.network)}
+}

@@ -230,7 +230,7 @@ func grantsSomewhere(set *policy.Set, action string) bool {
 		for i := range document.Statements {
 			s := &document.Statements[i]
 			if s.Effect == policy.Allow && slices.ContainsFunc(s.Actions, func(a string) bool {
-				return globMatch(strings.ToLower(a), strings.ToLower(action))
+				return GlobMatch(strings.ToLower(a), strings.ToLower(action))
 			}) {
 				return true
 			}

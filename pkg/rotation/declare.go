@@ -22,12 +22,12 @@ type Match struct {
 
 // Matches says whether the match picks the secret.
 func (m Match) Matches(s *Secret) bool {
-	if m.Name != "" && !globMatch(m.Name, s.Name) || m.ARN != "" && !globMatch(m.ARN, string(s.ARN)) {
+	if m.Name != "" && !GlobMatch(m.Name, s.Name) || m.ARN != "" && !GlobMatch(m.ARN, string(s.ARN)) {
 		return false
 	}
 	for key, want := range m.Tag {
 		have, ok := s.Tags[key]
-		if !ok || !globMatch(want, have) {
+		if !ok || !GlobMatch(want, have) {
 			return false
 		}
 	}

@@ -1,7 +1,7 @@
 package rotation
 
-// globMatch says whether pattern matches all of s: `*` stands for any run of characters, `?` for one byte.
-func globMatch(pattern, s string) bool {
+// GlobMatch says whether pattern matches all of s: `*` stands for any run of characters, `?` for one byte.
+func GlobMatch(pattern, s string) bool {
 	p, i, star, mark := 0, 0, -1, 0
 	for i < len(s) {
 		switch {

@@ -272,3 +272,14 @@ func (f *Function) StopsInvocation() bool {
 	}
 	return false
 }
+
+// LogRequirements are the requests by which the function writes its log: allowed, never required (CloudWatch Logs explain a failed
+// rotation; they do not carry it).
+func LogRequirements(s *Setup) []Requirement {
+	c := newCalls(s)
+	var out []Requirement
+	for _, action := range []string{"CreateLogStream", "PutLogEvents"} {
+		out = append(out, Requirement{Name: action, Step: StepInvoke, Target: TargetAccount, Subject: s.Role.ARN, Assumed: true, Request: c.onLogs(action)})
+	}
+	return out
+}

@@ -112,7 +112,10 @@ type Function struct {
 	Tags             map[string]string `json:"tags,omitempty"`
 	Stack            map[string]string `json:"stack,omitempty"` // superuserSecretArn and masterSecretArn of the stack that made it; no other parameter is kept
 	Policy           Policy            `json:"policy"`          // at the qualifier; Revision is its RevisionId
-	Gaps             []Gap             `json:"gaps,omitempty"`
+	// OtherPolicies are the policies at qualifiers that rotation does not use (Name is the qualifier, empty for the function
+	// itself); read only when all qualifiers are asked for.
+	OtherPolicies []Policy `json:"other_policies,omitempty"`
+	Gaps          []Gap    `json:"gaps,omitempty"`
 }
 
 // Role is an execution role (or an external rotation role) with everything that decides what it may do.

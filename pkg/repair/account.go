@@ -1,0 +1,104 @@
+package repair
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
+)
+
+// document is what a change's subject holds at the moment: our inline policy, or the whole function policy.
+type document struct{ text, revision string }
+
+// read reads what a change would write to. That there is nothing is the empty document.
+func (r *Repairer) read(ctx context.Context, c *Change) (document, error) {
+	if c.Call == PutRolePolicy || c.Call == DeleteRolePolicy {
+		out, err := r.clients.IAM.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: aws.String(c.Subject.RoleName()), PolicyName: aws.String(c.Name)})
+		if absent(err) {
+			return document{}, nil
+		}
+		if err != nil {
+			return document{}, fmt.Errorf("reading inline policy %s of %s: %w", c.Name, c.Subject, err)
+		}
+		// IAM API, GetRolePolicy: the document is URL-encoded after RFC 3986.
+		text, err := url.PathUnescape(aws.ToString(out.PolicyDocument))
+		if err != nil {
+			return document{}, fmt.Errorf("decoding inline policy %s of %s: %w", c.Name, c.Subject, err)
+		}
+		return document{text: text}, nil
+	}
+	out, err := r.clients.Lambda.GetPolicy(ctx, &lambda.GetPolicyInput{FunctionName: functionName(c.Subject), Qualifier: qualifier(c.Subject)})
+	if absent(err) {
+		return document{}, nil
+	}
+	if err != nil {
+		return document{}, fmt.Errorf("reading the function policy of %s: %w", c.Subject, err)
+	}
+	d := document{aws.ToString(out.Policy), aws.ToString(out.RevisionId)}
+	if s, err := readStatements(d.text); err == nil && len(s.list) == 0 {
+		return document{}, nil
+	}
+	return d, nil
+}
+
+func functionName(arn rotation.ARN) *string {
+	function, _ := arn.SplitFunction()
+	return aws.String(string(function))
+}
+
+func qualifier(arn rotation.ARN) *string {
+	if _, q := arn.SplitFunction(); q != "" {
+		return aws.String(q)
+	}
+	return nil
+}
+
+// send makes the change's call.
+func (w Writer) send(ctx context.Context, c *Change, account string, revision *string) error {
+	var err error
+	switch c.Call {
+	case PutRolePolicy:
+		_, err = w.IAM.PutRolePolicy(ctx, &iam.PutRolePolicyInput{
+			RoleName: aws.String(c.Subject.RoleName()), PolicyName: aws.String(c.Name), PolicyDocument: aws.String(c.After),
+		})
+	case DeleteRolePolicy:
+		_, err = w.IAM.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: aws.String(c.Subject.RoleName()), PolicyName: aws.String(c.Name)})
+	case AddPermission:
+		_, err = w.Lambda.AddPermission(ctx, &lambda.AddPermissionInput{
+			FunctionName: functionName(c.Subject), Qualifier: qualifier(c.Subject), StatementId: aws.String(c.Name),
+			Action: aws.String(invokeFunction), Principal: aws.String(secretsManager), SourceAccount: aws.String(account), RevisionId: revision,
+		})
+	case RemovePermission:
+		_, err = w.Lambda.RemovePermission(ctx, &lambda.RemovePermissionInput{
+			FunctionName: functionName(c.Subject), Qualifier: qualifier(c.Subject), StatementId: aws.String(c.Name), RevisionId: revision,
+		})
+	default:
+		err = fmt.Errorf("%s is no call that repair makes", c.Call)
+	}
+	if err != nil {
+		return fmt.Errorf("%s %s on %s: %w", c.Call, c.Name, c.Subject, err)
+	}
+	return nil
+}
+
+// stillNamed says whether one of the change's secrets still names the function. Only the first that does is looked for.
+func (r *Repairer) stillNamed(ctx context.Context, c *Change) (bool, error) {
+	for _, secret := range c.Secrets {
+		out, err := r.clients.Secrets.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: aws.String(string(secret))})
+		if absent(err) {
+			continue
+		}
+		if err != nil {
+			return false, fmt.Errorf("reading secret %s again: %w", secret, err)
+		}
+		if rotation.ARN(aws.ToString(out.RotationLambdaARN)) == c.Function && aws.ToBool(out.RotationEnabled) && out.DeletedDate == nil {
+			return true, nil
+		}
+	}
+	return false, nil
+}

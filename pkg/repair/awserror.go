@@ -1,0 +1,48 @@
+package repair
+
+import (
+	"context"
+	"errors"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+)
+
+// code is AWS's error code, "" for an error that is not AWS's.
+func code(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+// absent says whether AWS answered that the thing is not there. Source: IAM API and Lambda API, common errors.
+func absent(err error) bool {
+	switch code(err) {
+	case "NoSuchEntity", "NoSuchEntityException", "ResourceNotFoundException":
+		return true
+	}
+	return false
+}
+
+// conflict says whether AWS answered that somebody else changed the thing meanwhile, or that the statement is there already.
+func conflict(err error) bool {
+	switch code(err) {
+	case "PreconditionFailedException", "ResourceConflictException", "ConcurrentModification", "ConcurrentModificationException":
+		return true
+	}
+	return false
+}
+
+// unsure says whether a call may have taken effect though it failed: AWS did not answer, or answered with a fault of its own.
+func unsure(err error) bool {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return true
+	}
+	var response *awshttp.ResponseError
+	if errors.As(err, &response) {
+		return response.HTTPStatusCode() >= 500
+	}
+	return code(err) == ""
+}

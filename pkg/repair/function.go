@@ -1,0 +1,304 @@
+package repair
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rotationguard/rotationguard/pkg/policy"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
+)
+
+// functionQuota is how large a function policy may be. Source: Lambda Developer Guide, "Lambda quotas": resource-based policy,
+// 20 KB.
+const functionQuota = 20480
+
+// The principal and the action of the invoke grant.
+const (
+	secretsManager = "secretsmanager.amazonaws.com"
+	invokeFunction = "lambda:InvokeFunction"
+)
+
+// invokeSid is our Sid on one qualifier of a function for one account's secrets. AddPermission takes 1 to 100 characters of
+// [a-zA-Z0-9-_]. Others are used while somebody else's statement has the first.
+func invokeSid(function rotation.ARN, account string, attempt int) string {
+	sid := rotation.OwnSid(function, account)
+	if attempt > 0 {
+		sid += fmt.Sprintf("-%d", attempt+1)
+	}
+	return sid
+}
+
+// invokeStatement is our statement as Lambda writes it for AddPermission with a SourceAccount: never with a SourceArn, which
+// would tie the function to one secret.
+func invokeStatement(function rotation.ARN, account, sid string) (json.RawMessage, error) {
+	data, err := json.Marshal(struct {
+		Sid       string
+		Effect    policy.Effect
+		Principal map[string]string
+		Action    string
+		Resource  rotation.ARN
+		Condition map[string]map[string]string
+	}{
+		sid, policy.Allow, map[string]string{"Service": secretsManager}, invokeFunction, function,
+		map[string]map[string]string{"StringEquals": {"AWS:SourceAccount": account}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("writing the invoke statement of %s: %w", function, err)
+	}
+	return data, nil
+}
+
+// functionPlan is the planning of one unit's function policy.
+type functionPlan struct {
+	*planner
+	u         *unit
+	policy    rotation.Policy // as planned so far
+	parts     statements
+	removable []publicStatement
+}
+
+// publicStatement is a statement that lets everybody invoke the function and that may be removed.
+type publicStatement struct{ sid, finding string }
+
+// planFunction plans the invoke grant and, once a grant stands, the removal of public ones.
+func (p *planner) planFunction(u *unit) {
+	fp := &functionPlan{planner: p, u: u, policy: p.world.functions[u.setup.Function.ARN]}
+	if u.setup.Function.Presence != rotation.Present || !known(&fp.policy) {
+		return
+	}
+	parts, err := readStatements(fp.policy.Text)
+	if err != nil {
+		return
+	}
+	fp.parts = parts
+	fp.findPublic()
+	fp.planInvoke()
+	fp.planRemovals()
+}
+
+// findPublic gathers the public statements that have a finding. Those that cannot be removed are left.
+func (fp *functionPlan) findPublic() {
+	function := fp.u.setup.Function.ARN
+	if fp.policy.Document == nil {
+		return
+	}
+	sids := fp.parts.sids()
+	for i := range fp.policy.Document.Statements {
+		s := &fp.policy.Document.Statements[i]
+		finding := fp.publicFinding(i, s)
+		if finding == "" || !public(s, function) {
+			continue
+		}
+		switch reason := fp.opts.functionBarred(fp.u.setup.Account, function); {
+		case reason != "":
+			fp.leavePublic(s.Sid, finding, reason)
+		case s.Sid == "":
+			fp.leavePublic(s.Sid, finding, "the statement has no Sid, and RemovePermission takes nothing else: replace the policy with PutResourcePolicy")
+		case !validSid(s.Sid) || count(sids, s.Sid) != 1:
+			fp.leavePublic(s.Sid, finding, "RemovePermission cannot name this statement: its Sid is not unique or not one that Lambda takes")
+		default:
+			fp.removable = append(fp.removable, publicStatement{s.Sid, finding})
+		}
+	}
+}
+
+func (fp *functionPlan) leavePublic(sid, finding, reason string) {
+	function := fp.u.setup.Function.ARN
+	fp.plan.Left = append(fp.plan.Left, Left{
+		Function: function, Subject: function, What: "public statement " + rotation.OneLine(sid), Reason: reason, Findings: []string{finding},
+	})
+}
+
+// publicFinding is the id of the finding that says of a statement that it grants too much, "" when there is none.
+func (fp *functionPlan) publicFinding(index int, s *policy.Statement) string {
+	for _, f := range fp.u.findings {
+		if f.Direction == policy.Excess && f.Exempt == "" && f.Subject == fp.u.setup.Function.ARN && f.Statement != nil &&
+			f.Statement.Sid == s.Sid && f.Statement.Index == index {
+			return f.ID
+		}
+	}
+	return ""
+}
+
+// invokes are the unit's requirements on the function policy.
+func (fp *functionPlan) invokes() []*rotation.Requirement {
+	var out []*rotation.Requirement
+	for i := range fp.u.required {
+		if r := &fp.u.required[i]; r.Target == rotation.TargetFunction {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// withoutPublic is the policy as it will be once the public statements are gone.
+func (fp *functionPlan) withoutPublic() rotation.Policy {
+	parts := fp.parts
+	for _, s := range fp.removable {
+		parts = parts.without(s.sid)
+	}
+	return functionPolicy(parts.text())
+}
+
+// planInvoke plans our statement when Secrets Manager may not invoke the function for some secret, or could not any more once the
+// public statements are gone: a public grant reaches services too.
+func (fp *functionPlan) planInvoke() {
+	u, function := fp.u, fp.u.setup.Function.ARN
+	bare := fp.withoutPublic()
+	now, then := decider(u.setup, nil, &fp.policy), decider(u.setup, nil, &bare)
+	var denied []*rotation.Requirement
+	why := map[*rotation.Requirement][]string{} // finding ids
+	for _, r := range fp.invokes() {
+		is, will := now.Decide(r), then.Decide(r)
+		switch f := u.missing(r); {
+		case will.Outcome == policy.ExplicitlyDenied:
+			fp.left(u, r, function, denial(will))
+		case will.Outcome != policy.ImplicitlyDenied:
+		case is.Outcome == policy.Allowed:
+			denied = append(denied, r)
+			for _, s := range fp.removable {
+				why[r] = append(why[r], s.finding)
+			}
+		case f != nil && len(u.served(r)) > 0:
+			denied, why[r] = append(denied, r), []string{f.ID}
+		}
+	}
+	if len(denied) == 0 {
+		return
+	}
+	leave := func(reason string) {
+		for _, r := range denied {
+			fp.left(u, r, function, reason)
+		}
+	}
+	if reason := fp.opts.functionBarred(u.setup.Account, function); reason != "" {
+		leave(reason)
+		return
+	}
+	// Lambda API, AddPermission: a permission is for the function, a published version or an alias.
+	if _, qualifier := function.SplitFunction(); qualifier == "$LATEST" {
+		leave("a policy cannot be put on $LATEST: let the secret name the function without a qualifier")
+		return
+	}
+	sid := fp.freeSid()
+	statement, err := invokeStatement(function, u.setup.Account, sid)
+	if sid == "" || err != nil {
+		leave("every Sid that ours could have is somebody else's")
+		return
+	}
+	after := fp.parts.with(statement)
+	text := after.text()
+	if len(text) > functionQuota {
+		leave(fmt.Sprintf("the function policy would have %d bytes, %d are allowed", len(text), functionQuota))
+		return
+	}
+	next := functionPolicy(text)
+	mended := decider(u.setup, nil, &next)
+	c := Change{Call: AddPermission, Status: Planned, Subject: function, Name: sid, Before: fp.policy.Text, After: text, Revision: fp.policy.Revision}
+	c.clears = len(fp.removable) > 0
+	for _, r := range denied {
+		if d := mended.Decide(r); d.Outcome != policy.Allowed {
+			fp.left(u, r, function, denial(d))
+			continue
+		}
+		c.Secrets, c.Findings = append(c.Secrets, r.Secret), append(c.Findings, why[r]...)
+	}
+	if len(c.Secrets) == 0 {
+		return
+	}
+	c.Proof = Proof{
+		Required: len(u.required), Before: fp.count(u),
+		Excess: "the statement lets Secrets Manager invoke exactly this function for account " + u.setup.Account,
+		Lost:   "the policy grows by one Allow",
+	}
+	fp.take(next, after)
+	c.Proof.After = fp.count(u)
+	fp.put(u, c)
+}
+
+// freeSid is the first Sid of ours that no statement has.
+func (fp *functionPlan) freeSid() string {
+	taken := fp.parts.sids()
+	for attempt := range 9 {
+		if sid := invokeSid(fp.u.setup.Function.ARN, fp.u.setup.Account, attempt); !slices.Contains(taken, sid) {
+			return sid
+		}
+	}
+	return ""
+}
+
+func (fp *functionPlan) take(next rotation.Policy, parts statements) {
+	next.Name, next.Revision = fp.policy.Name, fp.policy.Revision
+	fp.policy, fp.parts = next, parts
+	fp.world.functions[fp.u.setup.Function.ARN] = next
+}
+
+// planRemovals plans the removal of public statements, each only if rotation works without it.
+func (fp *functionPlan) planRemovals() {
+	u, function := fp.u, fp.u.setup.Function.ARN
+	for _, s := range fp.removable {
+		after := fp.parts.without(s.sid)
+		next := functionPolicy(after.text())
+		if lost := fp.loses(nil, function, &next); lost != "" {
+			fp.leavePublic(s.sid, s.finding, "without the statement rotation would lose "+lost)
+			continue
+		}
+		c := Change{
+			Call: RemovePermission, Status: Planned, Subject: function, Name: s.sid, Before: fp.policy.Text, After: after.text(), Revision: fp.policy.Revision,
+			Findings: []string{s.finding},
+		}
+		for _, r := range fp.invokes() {
+			c.Secrets = append(c.Secrets, r.Secret)
+		}
+		c.Proof = Proof{
+			Required: len(u.required), Before: fp.count(u), Excess: "the policy loses one Allow",
+			Lost: "every request that rotation needs and that was allowed is allowed without the statement",
+		}
+		fp.take(next, after)
+		c.Proof.After = fp.count(u)
+		fp.put(u, c)
+	}
+}
+
+// functionPolicy is a function policy as a text makes it; empty: there is none.
+func functionPolicy(text string) rotation.Policy {
+	if text == "" {
+		return rotation.Policy{Source: rotation.PolicyFunction, Presence: rotation.Absent}
+	}
+	return rotation.NewPolicy(rotation.PolicyFunction, "", text)
+}
+
+func count(list []string, s string) int {
+	n := 0
+	for _, have := range list {
+		if have == s {
+			n++
+		}
+	}
+	return n
+}
+
+// validSid says whether Lambda's calls can name a statement. Source: Lambda API, RemovePermission: 1 to 100 characters of
+// [a-zA-Z0-9-_.].
+func validSid(sid string) bool {
+	return sid != "" && len(sid) <= 100 && !strings.ContainsFunc(sid, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r))
+	})
+}
+
+// public says whether a statement alone lets anybody invoke the function: Allow, principal "*", covering
+// lambda:InvokeFunction on it, no condition. Function URL grants carry a condition and are none.
+func public(s *policy.Statement, function rotation.ARN) bool {
+	if s.Effect != policy.Allow || len(s.Conditions) > 0 || !slices.ContainsFunc(s.Principals, func(p policy.Principal) bool {
+		return p.Type == policy.PrincipalAny || p.Type == policy.PrincipalAWS && p.ID == "*"
+	}) {
+		return false
+	}
+	alone := &policy.Document{Name: "statement", Version: policy.Version2012, Statements: []policy.Statement{*s}}
+	set := policy.Set{Relation: policy.ResourceOnly, Resource: []*policy.Document{alone}}
+	return policy.Evaluate(&set, &policy.Request{
+		Caller: policy.Caller{Kind: policy.CallerAnonymous}, Action: invokeFunction, Resource: string(function),
+	}).Outcome == policy.Allowed
+}

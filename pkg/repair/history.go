@@ -1,0 +1,143 @@
+package repair
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rotationguard/rotationguard/pkg/drift"
+	"github.com/rotationguard/rotationguard/pkg/ledger"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
+)
+
+// History is what earlier runs know that bears on a plan. The zero History remembers nothing: every secret counts as first
+// seen now.
+type History struct {
+	At        time.Time // now
+	Complete  bool      // the whole account was listed in this run
+	Functions int       // known rotation functions, of which the breaker takes its percentage
+	Secrets   map[rotation.ARN]ledger.SecretRecord
+	Writes    []Write // of the last RepeatWindow, oldest first
+	Paused    *ledger.Pause
+}
+
+// Write is one change that an earlier run made.
+type Write struct {
+	Change  string
+	Key     string // the place it wrote to
+	Subject rotation.ARN
+	At      time.Time
+}
+
+// RepeatWindow is how far back writes are remembered when a plan is made, and RepeatLimit how often the same change may be
+// made in it: something undoes it, and doing it again helps nobody.
+const (
+	RepeatWindow = 7 * 24 * time.Hour
+	RepeatLimit  = 3
+)
+
+// Remember puts what a run has read into the ledger's index and answers with the history for its plan. It is called in every
+// mode: settling counts from when a secret was first seen, not from when repair was switched on.
+func Remember(ctx context.Context, l ledger.Ledger, judgements []drift.Judgement, complete bool, at time.Time) (History, error) {
+	h := History{At: at, Complete: complete, Secrets: map[rotation.ARN]ledger.SecretRecord{}}
+	records, err := l.ObserveSecrets(ctx, at, namings(judgements), complete)
+	if err != nil {
+		return h, fmt.Errorf("remembering the secrets: %w", err)
+	}
+	for _, r := range records {
+		h.Secrets[rotation.ARN(r.Secret)] = r
+	}
+	if h.Functions, err = knownFunctions(ctx, l); err != nil {
+		return h, err
+	}
+	entries, err := l.EntriesSince(ctx, at.Add(-RepeatWindow))
+	if err != nil {
+		return h, fmt.Errorf("reading the journal: %w", err)
+	}
+	h.Writes = writes(entries)
+	if h.Paused, err = l.Paused(ctx); err != nil {
+		return h, fmt.Errorf("reading the pause: %w", err)
+	}
+	return h, nil
+}
+
+// namings are the secrets of the judgements and their masters, each with what it names.
+func namings(judgements []drift.Judgement) []ledger.Naming {
+	seen := map[rotation.ARN]bool{}
+	var out []ledger.Naming
+	add := func(s *rotation.Secret) {
+		if s.ARN != "" && !seen[s.ARN] {
+			seen[s.ARN] = true
+			out = append(out, ledger.Naming{Secret: string(s.ARN), Function: string(s.FunctionARN), Key: s.KMSKeyID})
+		}
+	}
+	for i := range judgements {
+		for j := range judgements[i].Setup.Secrets {
+			if s := &judgements[i].Setup.Secrets[j]; s.Kind == rotation.KindLambda {
+				add(s)
+			}
+		}
+	}
+	for i := range judgements {
+		for _, m := range judgements[i].Setup.Masters {
+			add(&m)
+		}
+	}
+	return out
+}
+
+func knownFunctions(ctx context.Context, l ledger.Ledger) (int, error) {
+	records, err := l.Secrets(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("counting the rotation functions: %w", err)
+	}
+	functions := map[string]bool{}
+	for _, r := range records {
+		if r.Function != "" {
+			functions[r.Function] = true
+		}
+	}
+	return len(functions), nil
+}
+
+// writes are the changes among journal entries that were made or may have been: an intent without an outcome counts.
+func writes(entries []ledger.Entry) []Write {
+	type attempt struct{ run, change string }
+	open := map[attempt]Write{}
+	var out []Write
+	for _, e := range entries {
+		w := Write{
+			Change: e.Change, Key: e.Call + "|" + e.Subject + "|" + e.Name, Subject: rotation.ARN(e.Subject), At: e.At,
+		}
+		switch e.Phase {
+		case ledger.PhaseIntent:
+			open[attempt{e.Run, e.Change}] = w
+		case ledger.PhaseOutcome:
+			delete(open, attempt{e.Run, e.Change})
+			if e.Status == string(Done) {
+				out = append(out, w)
+			}
+		}
+	}
+	for _, w := range open {
+		out = append(out, w)
+	}
+	slices.SortFunc(out, func(a, b Write) int { return a.At.Compare(b.At) })
+	return out
+}
+
+// since is from when on a secret has named what it names now.
+func (h History) since(secret rotation.ARN) time.Time {
+	r, ok := h.Secrets[secret]
+	if !ok {
+		return h.At
+	}
+	since := r.FirstSeen
+	for _, t := range []time.Time{r.FunctionSince, r.KeySince} {
+		if t.After(since) {
+			since = t
+		}
+	}
+	return since
+}

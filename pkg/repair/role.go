@@ -1,0 +1,346 @@
+package repair
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rotationguard/rotationguard/pkg/policy"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
+)
+
+// inlineQuota is how many characters, white space not counted, the inline policies of one role may have together. Source: IAM
+// User Guide, "IAM and AWS STS quotas".
+const inlineQuota = 10240
+
+// need is one grant that our policy must give, with the requirements that it mends.
+type need struct {
+	grant    grant
+	required []*rotation.Requirement
+}
+
+// rolePlan is the planning of one unit's role.
+type rolePlan struct {
+	*planner
+	u       *unit
+	role    rotation.Role // as planned so far
+	ours    ours
+	name    string
+	before  string
+	current grants        // what our policy gives now
+	without rotation.Role // the role without our policy
+	open    bool          // something that decides could not be read
+}
+
+// planRole plans the unit's inline policy: what is missing is added, what our policy no longer has to give is taken back.
+func (p *planner) planRole(u *unit) {
+	role := p.world.roles[u.setup.Role.ARN]
+	rp := &rolePlan{planner: p, u: u, role: role, ours: ours{u.setup.Function.ARN}}
+	if u.setup.Role.ARN == "" || role.Presence != rotation.Present {
+		return
+	}
+	rp.choose()
+	rp.without = withInline(role, rp.name, "")
+	needs := rp.needs()
+	if rp.name == "" {
+		for _, n := range needs {
+			for _, r := range n.required {
+				p.left(u, r, role.ARN, "inline policies with both names that ours could have are somebody else's")
+			}
+		}
+		return
+	}
+	now, later := rp.split(needs)
+	rp.write(now, later)
+}
+
+// choose finds our policy, or the name that it will have. A name is ours when nobody has it or the policy of that name is our
+// own work to the last statement.
+func (rp *rolePlan) choose() {
+	rp.current = grants{}
+	free := ""
+	for _, name := range rp.ours.names() {
+		p := inline(&rp.role, name)
+		if p == nil {
+			if free == "" && rp.claimed[string(rp.role.ARN)+"|"+name] == "" {
+				free = name
+			}
+			continue
+		}
+		if g, ok := rp.ours.read(p.Document); ok {
+			rp.name, rp.before, rp.current = name, p.Text, g
+			return
+		}
+	}
+	rp.name = free
+	if free != "" {
+		rp.claimed[string(rp.role.ARN)+"|"+free] = rp.u.setup.Function.ARN
+	}
+}
+
+// needs are the grants without which a requirement would be denied, and with which it is allowed. What stays denied is left.
+func (rp *rolePlan) needs() []need {
+	var needs []need
+	all := grants{}
+	var denied []*rotation.Requirement
+	given := map[*rotation.Requirement]grant{}
+	without := decider(rp.u.setup, &rp.without, nil)
+	for i := range rp.u.required {
+		r := &rp.u.required[i]
+		if r.Target == rotation.TargetFunction || r.Target == rotation.TargetTrust {
+			rp.unmendable(r, without)
+			continue
+		}
+		d := without.Decide(r)
+		switch d.Outcome {
+		case policy.Allowed:
+			continue
+		case policy.Undecided:
+			rp.open = true
+			continue
+		case policy.ExplicitlyDenied:
+			rp.left(rp.u, r, rp.role.ARN, denial(d))
+			continue
+		}
+		g, reason := rp.u.grant(rp.opts, r)
+		if reason != "" {
+			rp.left(rp.u, r, rp.role.ARN, reason)
+			continue
+		}
+		all[g] = true
+		given[r] = g
+		denied = append(denied, r)
+	}
+	if len(denied) == 0 {
+		return nil
+	}
+	with, err := rp.with(all)
+	if err != nil {
+		return nil
+	}
+	mended := decider(rp.u.setup, &with, nil)
+	for _, r := range denied {
+		if d := mended.Decide(r); d.Outcome != policy.Allowed {
+			rp.left(rp.u, r, rp.role.ARN, denial(d))
+			continue
+		}
+		g := given[r]
+		i := slices.IndexFunc(needs, func(n need) bool { return n.grant == g })
+		if i < 0 {
+			i, needs = len(needs), append(needs, need{grant: g})
+		}
+		needs[i].required = append(needs[i].required, r)
+	}
+	return needs
+}
+
+// unmendable notes a trust policy that is not what rotation needs: it is never written.
+func (rp *rolePlan) unmendable(r *rotation.Requirement, d *rotation.Decider) {
+	if r.Target != rotation.TargetTrust {
+		return
+	}
+	if a := d.Decide(r); a.Denied() {
+		rp.left(rp.u, r, rp.role.ARN, "the trust policy is never changed by repair")
+	}
+}
+
+// with is the role with our policy giving some grants.
+func (rp *rolePlan) with(g grants) (rotation.Role, error) {
+	if len(g) == 0 {
+		return rp.without, nil
+	}
+	text, err := rp.ours.render(g)
+	if err != nil {
+		return rp.without, err
+	}
+	name := rp.name
+	if name == "" {
+		name = "rotationguard"
+	}
+	return withInline(rp.without, name, text), nil
+}
+
+// added is what a change to our policy adds.
+type added struct {
+	grants   grants
+	findings []string
+	secrets  []rotation.ARN
+	until    time.Time // of what waits: when the last of it is due
+	reason   string
+}
+
+func (a *added) add(n need, findings []string, secrets []rotation.ARN) {
+	if a.grants == nil {
+		a.grants = grants{}
+	}
+	a.grants[n.grant] = true
+	a.findings = append(a.findings, findings...)
+	a.secrets = append(a.secrets, secrets...)
+}
+
+// split says what of the needs is new and may be added now, and what waits. What our policy gives already is neither.
+func (rp *rolePlan) split(needs []need) (now, later added) {
+	barred := rp.barred()
+	for _, n := range needs {
+		if rp.current[n.grant] {
+			continue
+		}
+		var findings []string
+		var secrets []rotation.ARN
+		due, newly := time.Time{}, rotation.ARN("")
+		for _, r := range n.required {
+			f := rp.u.missing(r)
+			served := rp.u.served(r)
+			if f == nil || len(served) == 0 {
+				continue
+			}
+			if barred != "" {
+				rp.left(rp.u, r, rp.role.ARN, barred)
+				continue
+			}
+			findings, secrets = append(findings, f.ID), append(secrets, served...)
+			if at, secret := rp.u.due(rp.opts, rp.history, r); newly == "" || at.Before(due) {
+				due, newly = at, secret
+			}
+		}
+		if len(findings) == 0 {
+			continue
+		}
+		if due.After(rp.history.At) && !rp.opts.Approved {
+			later.add(n, findings, secrets)
+			if due.After(later.until) {
+				later.until = due
+				later.reason = fmt.Sprintf("%s names its function or key only since %s: repair.settle lets %s pass first, or a person applies the plan",
+					newly, rp.history.since(newly).UTC().Format(time.RFC3339), rp.opts.Settle)
+			}
+			continue
+		}
+		now.add(n, findings, secrets)
+	}
+	return now, later
+}
+
+func (rp *rolePlan) barred() string {
+	if reason := rp.opts.functionBarred(rp.u.setup.Account, rp.u.setup.Function.ARN); reason != "" {
+		return reason
+	}
+	return rp.opts.roleBarred(rp.u.setup.Account, &rp.role)
+}
+
+// write puts the changes into the plan: first what is due, then what waits on top of it. A run that adds nothing and has seen
+// the whole account may take back what ours gives in vain.
+func (rp *rolePlan) write(now, later added) {
+	after := maps.Clone(rp.current)
+	if len(now.grants) > 0 {
+		maps.Copy(after, now.grants)
+		if !rp.change(after, now, Planned) {
+			return
+		}
+	}
+	if len(later.grants) > 0 {
+		maps.Copy(after, later.grants)
+		rp.change(after, later, Waiting)
+	}
+}
+
+// change plans one state of our policy; it reports whether the plan has it.
+func (rp *rolePlan) change(g grants, a added, status Status) bool {
+	text, err := rp.ours.render(g)
+	if err != nil {
+		rp.refuse(a, rotation.OneLine(err.Error()))
+		return false
+	}
+	after := withInline(rp.role, rp.name, text)
+	if size := inlineSize(&after); size > inlineQuota {
+		rp.refuse(a, fmt.Sprintf("the role's inline policies would have %d characters, %d are allowed", size, inlineQuota))
+		return false
+	}
+	c := Change{
+		Call: PutRolePolicy, Status: status, Subject: rp.role.ARN, Name: rp.name, Secrets: a.secrets, Findings: a.findings,
+		Before: rp.before, After: text, grants: maps.Clone(g),
+	}
+	c.Proof = Proof{Required: len(rp.u.required), Before: rp.count(rp.u)}
+	if lost := rp.loses(&after, "", nil); lost != "" {
+		rp.refuse(a, "the proof fails: "+lost+" would be lost")
+		return false
+	}
+	excess, reason := rp.proveGrants(text)
+	if reason != "" {
+		rp.refuse(a, "the proof fails: "+reason)
+		return false
+	}
+	c.Proof.Excess, c.Proof.Lost = excess, "our policy grows, and nothing else on the role is written"
+	kept := rp.role
+	rp.role, rp.world.roles[rp.role.ARN] = after, after
+	c.Proof.After = rp.count(rp.u)
+	if status == Waiting {
+		c.NotBefore, c.Reason = &a.until, a.reason
+		rp.role, rp.world.roles[rp.role.ARN] = kept, kept
+	} else {
+		rp.before = text
+	}
+	rp.put(rp.u, c)
+	return true
+}
+
+// refuse leaves all of an addition.
+func (rp *rolePlan) refuse(a added, reason string) {
+	rp.plan.Left = append(rp.plan.Left, Left{
+		Function: rp.u.setup.Function.ARN, Subject: rp.role.ARN, What: "inline policy " + rp.name, Reason: reason, Findings: sortedIDs(a.findings),
+	})
+}
+
+// proveGrants shows that a document of ours gives nothing beyond the contract: it is read back as grants on this unit's things,
+// and the engine finds no request that it allows and the ceiling does not.
+func (rp *rolePlan) proveGrants(text string) (excess, reason string) {
+	doc, err := policy.Parse("our policy", []byte(text))
+	if err != nil {
+		return "", rotation.OneLine(err.Error())
+	}
+	if _, ok := rp.ours.read(doc); !ok {
+		return "", "our document does not read back as grants of the contract"
+	}
+	return "our document holds only the contract's actions on this unit's secrets, masters and keys", ""
+}
+
+// inlineSize is what IAM counts of a role's inline policies.
+func inlineSize(r *rotation.Role) int {
+	n := 0
+	for i := range r.Identity {
+		if p := &r.Identity[i]; p.Source == rotation.PolicyInline {
+			n += nonSpace(p.Text)
+		}
+	}
+	return n
+}
+
+// quote writes a word for a POSIX shell.
+func quote(s string) string {
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=@%+,", r))
+	}) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// undo is the command that takes a change back; a removed or replaced document comes back from the journal.
+func undo(c *Change) string {
+	region := c.Function.Parts().Region
+	switch {
+	case c.Call == PutRolePolicy && c.Before == "":
+		return "aws iam delete-role-policy --role-name " + quote(c.Subject.RoleName()) + " --policy-name " + quote(c.Name)
+	case c.Call == PutRolePolicy:
+		return "aws iam put-role-policy --role-name " + quote(c.Subject.RoleName()) + " --policy-name " + quote(c.Name) + " --policy-document " + quote(c.Before)
+	case c.Call == AddPermission:
+		function, qualifier := c.Subject.SplitFunction()
+		cmd := "aws lambda remove-permission --region " + quote(region) + " --function-name " + quote(string(function)) + " --statement-id " + quote(c.Name)
+		if qualifier != "" {
+			cmd += " --qualifier " + quote(qualifier)
+		}
+		return cmd
+	}
+	return ""
+}

@@ -92,6 +92,7 @@ func Compare(expected, actual Set, facts *Facts) Result {
 	c.domains = map[string]*domain{}
 	c.related = map[[2]int32]relation{}
 	c.solved = map[string][]difference{}
+	c.facts = newFactView(facts)
 	c.number()
 	c.callers = c.callerClasses()
 	return c.result()

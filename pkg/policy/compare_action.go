@@ -308,7 +308,7 @@ type actionGroups struct {
 	place  map[string]int32
 	one    map[uint64]int32 // place when a set is one word
 	key    []byte
-	facts  *factIndex
+	facts  *factView
 }
 
 // group adds a cell to the group of its statements.
@@ -345,7 +345,7 @@ func (g *actionGroups) group(statements []uint64, profile int32, c actionCell) {
 }
 
 // split cuts the actions into groups. complete is false when the budget ended first; then some actions may be in no group.
-func (x *actionIndex) split(facts *factIndex, b *budget) (g *actionGroups, complete bool) {
+func (x *actionIndex) split(facts *factView, b *budget) (g *actionGroups, complete bool) {
 	g = &actionGroups{index: x, cells: make([]actionCell, 0, len(x.entries)+len(x.globs)+1), facts: facts, place: map[string]int32{}}
 	g.one = make(map[uint64]int32)
 	complete = true
@@ -370,7 +370,7 @@ func (x *actionIndex) split(facts *factIndex, b *budget) (g *actionGroups, compl
 		if len(s.globs) == 0 && len(x.cross) == 0 && facts == nil {
 			continue
 		}
-		if !s.general && len(x.cross) == 0 && (facts == nil || !facts.general) {
+		if !s.general && len(x.cross) == 0 && (facts == nil || !facts.general()) {
 			x.splitPrefixes(g, int32(i), out, b)
 			continue
 		}
@@ -381,7 +381,7 @@ func (x *actionIndex) split(facts *factIndex, b *budget) (g *actionGroups, compl
 }
 
 // addFactActions lists the actions that the facts name beside those of the statements, where a wildcard can reach them.
-func (x *actionIndex) addFactActions(facts *factIndex) {
+func (x *actionIndex) addFactActions(facts *factView) {
 	for _, text := range facts.actions {
 		if _, ok := x.lookup(lowerASCII(text)); ok {
 			continue
@@ -448,7 +448,7 @@ func (x *actionIndex) splitService(g *actionGroups, service int32, out []uint64,
 
 // splitRest finds the classes of actions of services that no statement names.
 func (x *actionIndex) splitRest(g *actionGroups, out []uint64, b *budget) bool {
-	if len(x.cross) == 0 && (g.facts == nil || !g.facts.general) {
+	if len(x.cross) == 0 && (g.facts == nil || !g.facts.general()) {
 		for w := range out {
 			out[w] = x.always[w] ^ x.inverted[w]
 		}
@@ -493,8 +493,8 @@ func (x *actionIndex) splitSpace(g *actionGroups, require []*element, service st
 		}
 	}
 	if g.facts != nil {
-		for _, l := range g.facts.globs {
-			e := &element{languages: []*language{l}}
+		for _, f := range g.facts.globs {
+			e := &element{languages: []*language{f.language}}
 			tell = append(tell, e)
 			told = append(told, -1)
 		}

@@ -18,7 +18,7 @@ type comparer struct {
 	index     *actionIndex
 	words     *vocabulary
 	families  []family // of each dimension
-	facts     *factIndex
+	facts     *factView
 	budget    budget
 	abstract  bool // a policy variable is left open
 	domains   map[string]*domain
@@ -91,6 +91,9 @@ func (c *comparer) number() {
 		c.families = append(c.families, familyNone)
 	}
 	c.families[resourceDimension] = familyText
+	if c.facts != nil {
+		c.facts.applyKeys(v, c.families)
+	}
 	for i := range c.statement {
 		s := &c.statement[i]
 		s.bit = -1
@@ -305,7 +308,7 @@ func (c *comparer) differences(present []int32, profile int32) []difference {
 	for i := range c.callers {
 		t := c.tally(present, &c.callers[i])
 		for _, direction := range [...]Direction{Missing, Excess} {
-			out = c.search(out, direction, i, &t)
+			out = c.search(out, direction, i, profile, &t)
 		}
 	}
 	c.solved[name] = out
@@ -313,12 +316,16 @@ func (c *comparer) differences(present []int32, profile int32) []difference {
 }
 
 // search adds one difference for each bit that grants what the other side does not.
-func (c *comparer) search(out []difference, direction Direction, caller int, t *[2]tallied) []difference {
+func (c *comparer) search(out []difference, direction Direction, caller int, profile int32, t *[2]tallied) []difference {
 	allows, refuses := expectedSide, actualSide
 	if direction == Excess {
 		allows, refuses = actualSide, expectedSide
 	}
 	v := c.words
+	facts := c.context(profile, caller)
+	if facts.impossible {
+		return out
+	}
 	var never [][]int32 // what must not match so that nothing denies
 	for _, d := range t[allows].denies {
 		if len(v.bits[d].atoms) == 0 {
@@ -336,7 +343,7 @@ func (c *comparer) search(out []difference, direction Direction, caller int, t *
 		for _, b := range g.bits {
 			require = append(require, v.bits[b].atoms...)
 		}
-		request, answer := c.refute(require, never, refusals, t[refuses].denies)
+		request, answer := c.refute(require, never, refusals, t[refuses].denies, facts)
 		switch answer {
 		case found, foundVague:
 			for _, b := range g.credit {
@@ -353,20 +360,20 @@ func (c *comparer) search(out []difference, direction Direction, caller int, t *
 }
 
 // refute looks for a request that meets require, none of never, and that the other side refuses: in one of refusals, or
-// by one of denies.
-func (c *comparer) refute(require []int32, never [][]int32, refusals [][]int32, denies []int32) ([]assigned, finding) {
+// by one of denies. Resources at hand are looked at one class after the other, then all others.
+func (c *comparer) refute(require []int32, never [][]int32, refusals [][]int32, denies []int32, facts *factContext) ([]assigned, finding) {
 	v := c.words
-	var vague []assigned
+	var request []assigned
 	answer := foundNone
-	attempt := func(require []int32, clauses [][]int32) bool {
-		request, a := c.solve(require, clauses)
+	attempt := func(require []int32, clauses [][]int32, pins []pin) bool {
+		r, a := c.solve(require, clauses, pins)
 		switch a {
 		case found:
-			vague, answer = request, found
+			request, answer = r, found
 			return true
 		case foundVague:
 			if answer != foundVague {
-				vague, answer = request, foundVague
+				request, answer = r, foundVague
 			}
 		case foundUnknown:
 			if answer == foundNone {
@@ -375,24 +382,62 @@ func (c *comparer) refute(require []int32, never [][]int32, refusals [][]int32, 
 		}
 		return false
 	}
-	for _, bits := range refusals {
-		clauses := slices.Clone(never)
-		possible := true
-		for _, b := range bits {
-			if len(v.bits[b].atoms) == 0 {
-				possible = false
-				break
+	within := func(require []int32, never [][]int32, pins []pin) bool {
+		for _, bits := range refusals {
+			clauses := slices.Clone(never)
+			possible := true
+			for _, b := range bits {
+				if len(v.bits[b].atoms) == 0 {
+					possible = false
+					break
+				}
+				clauses = append(clauses, v.bits[b].atoms)
 			}
-			clauses = append(clauses, v.bits[b].atoms)
+			if possible && attempt(slices.Clone(require), clauses, pins) {
+				return true
+			}
 		}
-		if possible && attempt(slices.Clone(require), clauses) {
-			return vague, answer
+		for _, d := range denies {
+			if attempt(append(slices.Clone(require), v.bits[d].atoms...), never, pins) {
+				return true
+			}
+		}
+		return false
+	}
+	if c.facts == nil {
+		within(require, never, nil)
+		return request, answer
+	}
+	require = append(slices.Clone(require), facts.require...)
+	for _, class := range c.resourceClasses() {
+		if within(require, never, class.pins) {
+			return request, answer
 		}
 	}
-	for _, d := range denies {
-		if attempt(append(slices.Clone(require), v.bits[d].atoms...), never) {
-			return vague, answer
+	if a, ok := c.atHand(); ok {
+		never = append(slices.Clone(never), []int32{a})
+	}
+	within(require, append(slices.Clone(never), facts.clauses...), nil)
+	return request, answer
+}
+
+// atHand is the atom that the resource is one of those at hand, as far as a statement or a fact names them.
+func (c *comparer) atHand() (int32, bool) {
+	if len(c.facts.resources) == 0 {
+		return 0, false
+	}
+	v := c.words
+	v.numbers = v.numbers[:0]
+	for i, l := range v.languages {
+		if l.single {
+			if _, ok := c.facts.at[l.text]; ok {
+				v.numbers = append(v.numbers, int32(i))
+			}
 		}
 	}
-	return vague, answer
+	if len(v.numbers) == 0 {
+		return 0, false
+	}
+	a, what := v.atom(v.textTest(resourceDimension, false), forAnyValue, false)
+	return a, what == requires
 }

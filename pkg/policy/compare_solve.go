@@ -216,13 +216,21 @@ func (c *comparer) testExcludes(t, s *valueTest) bool {
 	return false
 }
 
-// solve looks for a request that meets every required atom and, of each clause, fails at least one atom.
-func (c *comparer) solve(require []int32, clauses [][]int32) ([]assigned, finding) {
+// solve looks for a request that meets every required atom and, of each clause, fails at least one atom. pins are the
+// dimensions that are fixed already.
+func (c *comparer) solve(require []int32, clauses [][]int32, pins []pin) ([]assigned, finding) {
 	if !c.budget.spend(4 + len(require) + len(clauses)) {
 		return nil, foundUnknown
 	}
 	slices.Sort(require)
 	require = slices.Compact(require)
+	var fixed []assigned
+	if pins != nil {
+		var possible bool
+		if require, clauses, fixed, possible = c.pin(require, clauses, pins); !possible {
+			return nil, foundNone
+		}
+	}
 	var open [][]int32
 	for _, clause := range clauses {
 		rest, met := c.reduce(require, clause)
@@ -239,7 +247,8 @@ func (c *comparer) solve(require []int32, clauses [][]int32) ([]assigned, findin
 	for {
 		answer := s.run(require, open)
 		if answer == found {
-			return s.result()
+			request, answer := s.result()
+			return append(request, fixed...), answer
 		}
 		if answer == foundUnknown || c.budget.spent() {
 			return nil, foundUnknown
@@ -258,6 +267,43 @@ func (c *comparer) solve(require []int32, clauses [][]int32) ([]assigned, findin
 			return nil, foundUnknown
 		}
 	}
+}
+
+// pin takes out the atoms of fixed dimensions. possible is false when one that is required does not hold.
+func (c *comparer) pin(require []int32, clauses [][]int32, pins []pin) (rest []int32, open [][]int32, fixed []assigned, possible bool) {
+	for _, a := range require {
+		switch c.pinned(a, pins) {
+		case no:
+			return nil, nil, nil, false
+		case maybe:
+			rest = append(rest, a)
+		}
+	}
+	for _, clause := range clauses {
+		var left []int32
+		met := false
+		for _, a := range clause {
+			switch c.pinned(a, pins) {
+			case no:
+				met = true
+			case maybe:
+				left = append(left, a)
+			}
+		}
+		if met {
+			continue
+		}
+		if len(left) == 0 {
+			return nil, nil, nil, false
+		}
+		open = append(open, left)
+	}
+	for d := range pins {
+		if p := &pins[d]; p.fixed {
+			fixed = append(fixed, assigned{dimension: int32(d), absent: len(p.values) == 0, values: p.values})
+		}
+	}
+	return rest, open, fixed, true
 }
 
 // reduce drops from a clause what the required atoms make true; met is true when they make one of its atoms false.

@@ -1,12 +1,355 @@
 package policy
 
-// Facts is what the comparison is told.
-type Facts struct{}
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync/atomic"
+)
 
-type factIndex struct {
-	actions []string
-	globs   []*language
-	general bool
+// Facts is what a comparison may take for granted about requests: what services do, and which resources there are. It
+// narrows the requests that are compared to those that can occur; the facts themselves are not checked against anything.
+//
+// A Facts value is made ready on its first use and must not be changed afterwards; it may be shared by comparisons.
+type Facts struct {
+	Actions   []ActionFact   `json:"actions,omitempty"`
+	Keys      []KeyFact      `json:"keys,omitempty"`
+	Resources []ResourceFact `json:"resources,omitempty"`
+	Universe  []UniverseFact `json:"universe,omitempty"`
+
+	base  *Facts
+	ready atomic.Pointer[factIndex]
 }
 
-func (f *factIndex) profile(string) int32 { return 0 }
+// ActionFact says what every request for some actions is like.
+type ActionFact struct {
+	// Actions are names or patterns, "secretsmanager:GetRandomPassword", "ec2:Describe*".
+	Actions []string `json:"actions"`
+	// NoResource says that the actions have no resource type: the request's resource is "*".
+	NoResource bool `json:"no_resource,omitempty"`
+	// Resources are patterns, one of which the request's resource matches; none means any.
+	Resources []string `json:"resources,omitempty"`
+	// Absent are condition keys that the request never carries. "secretsmanager:*" and "aws:ResourceTag/*" name families.
+	Absent []string `json:"absent,omitempty"`
+	// Present are condition keys that the request always carries, with whatever value.
+	Present []string `json:"present,omitempty"`
+	// Source is the page that says so.
+	Source string `json:"source,omitempty"`
+}
+
+// KeyFact says what is known of a condition key, whatever the action.
+type KeyFact struct {
+	// Key is a condition key or a family, "aws:PrincipalTag/*".
+	Key string `json:"key"`
+	// Values says whether a request may carry several values of the key; empty leaves it to the operators that test it.
+	Values Cardinality `json:"values,omitempty"`
+	// Type is the type of the values; empty leaves it to the operators that test the key.
+	Type ValueType `json:"type,omitempty"`
+	// AbsentFor are the kinds of callers whose requests never carry the key. The caller of identity documents counts as a
+	// role.
+	AbsentFor []CallerKind `json:"absent_for,omitempty"`
+	// PresentFor are the kinds of callers whose requests always carry the key.
+	PresentFor []CallerKind `json:"present_for,omitempty"`
+	// Source is the page that says so.
+	Source string `json:"source,omitempty"`
+}
+
+// Cardinality says how many values a condition key may carry.
+type Cardinality string
+
+// The cardinalities.
+const (
+	SingleValued Cardinality = "single"
+	MultiValued  Cardinality = "multi"
+)
+
+// ValueType is the type of a condition key's values, as the Service Authorization Reference names it.
+type ValueType string
+
+// The types of values.
+const (
+	TypeString    ValueType = "String"
+	TypeARN       ValueType = "ARN"
+	TypeNumeric   ValueType = "Numeric"
+	TypeDate      ValueType = "Date"
+	TypeBool      ValueType = "Bool"
+	TypeIPAddress ValueType = "IPAddress"
+)
+
+// ResourceFact is a resource at hand with the condition keys that every request on it carries.
+type ResourceFact struct {
+	ARN string `json:"arn"`
+	// Keys are the keys with their values; an empty list says that the key is absent.
+	Keys map[string][]string `json:"keys,omitempty"`
+	// Only are families of keys, "aws:ResourceTag/*", of which requests carry just those in Keys.
+	Only []string `json:"only,omitempty"`
+}
+
+// UniverseFact says what resources there are besides those at hand.
+type UniverseFact struct {
+	// Resources are patterns, "arn:aws:secretsmanager:us-east-1:111122223333:secret:*".
+	Resources []string `json:"resources"`
+	// Closed says that only resources at hand match the patterns.
+	Closed bool `json:"closed,omitempty"`
+	// Without are values of condition keys that no request on a resource matches which is not at hand:
+	// {"secretsmanager:resource/AllowRotationLambdaArn": [the function's ARN]} when every secret of a function is at hand.
+	Without map[string][]string `json:"without,omitempty"`
+}
+
+// With is f with more facts. f is shared, not copied, so that a large set of resources is made ready only once.
+func (f *Facts) With(more *Facts) *Facts {
+	if f == nil {
+		return more
+	}
+	return &Facts{Actions: more.Actions, Keys: more.Keys, Resources: more.Resources, Universe: more.Universe, base: f}
+}
+
+//go:embed facts_builtin.json
+var builtinFacts []byte
+
+// BuiltinFacts is what the Service Authorization Reference and the IAM User Guide say of the services that rotation
+// touches: which actions take no resource, which resource types and which condition keys the others come with, and which
+// global condition keys are single-valued, multi-valued, or never sent by a principal's own calls.
+func BuiltinFacts() *Facts {
+	f, err := ParseFacts("built-in facts", builtinFacts)
+	if err != nil {
+		// The embedded file is checked by a test; an empty set of facts only makes a comparison assume less.
+		return &Facts{}
+	}
+	return f
+}
+
+// ParseFacts reads facts from JSON, strictly: unknown and repeated members, wrong types, anything after the object and values
+// that mean nothing are errors that name the place. {"builtin": true} beside the other members adds BuiltinFacts.
+func ParseFacts(name string, data []byte) (*Facts, error) {
+	if len(data) > maxFactsSize {
+		return nil, fmt.Errorf("%s: has %d bytes, more than %d", name, len(data), maxFactsSize)
+	}
+	if err := checkMembers(data); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	var read struct {
+		Builtin bool `json:"builtin"`
+		*Facts
+	}
+	read.Facts = &Facts{}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&read); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if err := read.Facts.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if read.Builtin {
+		return BuiltinFacts().With(read.Facts), nil
+	}
+	return read.Facts, nil
+}
+
+// maxFactsSize bounds a facts file; 100,000 secrets with their tags stay below it.
+const maxFactsSize = 256 << 20
+
+// checkMembers refuses a repeated member, which encoding/json would read as the last one, and anything but one object.
+func checkMembers(data []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	type level struct {
+		object bool
+		value  bool // a member's value comes next
+		seen   map[string]bool
+	}
+	var stack []level
+	for {
+		t, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			if len(stack) > 0 {
+				return io.ErrUnexpectedEOF
+			}
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if len(stack) == 0 && t != json.Delim('{') {
+			return errors.New("must be one JSON object")
+		}
+		var top *level
+		if len(stack) > 0 {
+			top = &stack[len(stack)-1]
+		}
+		switch d, isDelim := t.(json.Delim); {
+		case isDelim && (d == '{' || d == '['):
+			if top != nil {
+				top.value = false
+			}
+			if len(stack) > 16 {
+				return errors.New("is nested too deeply")
+			}
+			stack = append(stack, level{object: d == '{', seen: map[string]bool{}})
+		case isDelim:
+			stack = stack[:len(stack)-1]
+			if len(stack) == 0 && decoder.More() {
+				return errors.New("something follows the object")
+			}
+		case top.object && !top.value:
+			key := t.(string)
+			if top.seen[key] {
+				return fmt.Errorf("member %q occurs twice", key)
+			}
+			top.seen[key] = true
+			top.value = true
+		default:
+			top.value = false
+		}
+	}
+}
+
+// check says what is wrong with the facts.
+func (f *Facts) check() error {
+	for i := range f.Actions {
+		a := &f.Actions[i]
+		at := fmt.Sprintf("actions[%d]", i)
+		if len(a.Actions) == 0 {
+			return fmt.Errorf("%s.actions: names no action", at)
+		}
+		for _, text := range a.Actions {
+			if service, name, ok := strings.Cut(text, ":"); !ok || service == "" || name == "" {
+				return fmt.Errorf("%s.actions: %q is no action", at, text)
+			}
+		}
+		if a.NoResource && len(a.Resources) > 0 {
+			return fmt.Errorf("%s: has both no_resource and resources", at)
+		}
+		if err := checkPatterns(at+".resources", a.Resources); err != nil {
+			return err
+		}
+		for _, list := range [...]struct {
+			name string
+			keys []string
+		}{{"absent", a.Absent}, {"present", a.Present}} {
+			for _, key := range list.keys {
+				if err := checkKey(at+"."+list.name, key, true); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	for i := range f.Keys {
+		k := &f.Keys[i]
+		at := fmt.Sprintf("keys[%d]", i)
+		if err := checkKey(at+".key", k.Key, true); err != nil {
+			return err
+		}
+		switch k.Values {
+		case "", SingleValued, MultiValued:
+		default:
+			return fmt.Errorf("%s.values: %q is neither %s nor %s", at, k.Values, SingleValued, MultiValued)
+		}
+		if _, ok := familyOfType(k.Type); !ok {
+			return fmt.Errorf("%s.type: %q is no type of a condition key", at, k.Type)
+		}
+		for _, kind := range slices.Concat(k.AbsentFor, k.PresentFor) {
+			switch kind {
+			case CallerRole, CallerUser, CallerAccount, CallerService, CallerFederated, CallerAnonymous:
+			default:
+				return fmt.Errorf("%s: %q is no kind of caller", at, kind)
+			}
+		}
+	}
+	seen := make(map[string]bool, len(f.Resources))
+	for i := range f.Resources {
+		r := &f.Resources[i]
+		at := fmt.Sprintf("resources[%d]", i)
+		if _, ok := splitARN(r.ARN); !ok || strings.ContainsAny(r.ARN, "*?") {
+			return fmt.Errorf("%s.arn: %q is not the ARN of a resource", at, r.ARN)
+		}
+		if seen[r.ARN] {
+			return fmt.Errorf("%s.arn: %s occurs twice", at, r.ARN)
+		}
+		seen[r.ARN] = true
+		folded := map[string]bool{}
+		for key := range r.Keys {
+			if err := checkKey(at+".keys", key, false); err != nil {
+				return err
+			}
+			if folded[lowerASCII(key)] {
+				return fmt.Errorf("%s.keys: %q occurs twice", at, key)
+			}
+			folded[lowerASCII(key)] = true
+		}
+		for _, key := range r.Only {
+			if err := checkKey(at+".only", key, true); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range f.Universe {
+		u := &f.Universe[i]
+		at := fmt.Sprintf("universe[%d]", i)
+		if len(u.Resources) == 0 {
+			return fmt.Errorf("%s.resources: names no resource", at)
+		}
+		if err := checkPatterns(at+".resources", u.Resources); err != nil {
+			return err
+		}
+		if !u.Closed && len(u.Without) == 0 {
+			return fmt.Errorf("%s: needs closed or without", at)
+		}
+		for key := range u.Without {
+			if err := checkKey(at+".without", key, false); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func checkPatterns(at string, patterns []string) error {
+	for _, text := range patterns {
+		if !strings.HasPrefix(text, "arn:") {
+			return fmt.Errorf("%s: %q is not the pattern of an ARN", at, text)
+		}
+	}
+	return nil
+}
+
+// checkKey says what is wrong with a condition key, or with a family of them.
+func checkKey(at, key string, family bool) error {
+	name := key
+	if family {
+		name = strings.TrimSuffix(key, "*")
+		if name != key && !strings.HasSuffix(name, ":") && !strings.HasSuffix(name, "/") {
+			return fmt.Errorf("%s: the family %q does not end in :* or /*", at, key)
+		}
+	}
+	if service, rest, ok := strings.Cut(name, ":"); !ok || service == "" || rest == "" && name == key || strings.ContainsAny(name, "*?") {
+		return fmt.Errorf("%s: %q is no condition key", at, key)
+	}
+	return nil
+}
+
+// familyOfType is how values of a type are told apart.
+func familyOfType(t ValueType) (family, bool) {
+	switch t {
+	case "":
+		return familyNone, true
+	case TypeString:
+		return familyText, true
+	case TypeARN:
+		return familyARN, true
+	case TypeNumeric:
+		return familyNumber, true
+	case TypeDate:
+		return familyDate, true
+	case TypeBool:
+		return familyBoolean, true
+	case TypeIPAddress:
+		return familyAddress, true
+	}
+	return familyNone, false
+}

@@ -169,7 +169,7 @@ func (w *witnesses) make(p *pendingWitness, action string) (Witness, bool) {
 	}
 	var witness Witness
 	ok := false
-	for _, candidate := range w.home.resources(action) {
+	for _, candidate := range w.candidates(action, resource) {
 		r.Resource = candidate
 		if witness, ok = w.check(p, &r); ok {
 			break
@@ -194,7 +194,7 @@ func (w *witnesses) make(p *pendingWitness, action string) (Witness, bool) {
 		delete(fewer, key)
 		less := r
 		less.Context = fewer
-		if smaller, ok := w.check(p, &less); ok {
+		if smaller, ok := w.evaluate(p, &less); ok {
 			r.Context = fewer
 			witness = smaller
 		}
@@ -205,9 +205,27 @@ func (w *witnesses) make(p *pendingWitness, action string) (Witness, bool) {
 	return witness, true
 }
 
+// candidates are the resources to try before the one that was found: none when that one is at hand.
+func (w *witnesses) candidates(action, resource string) []string {
+	if w.facts != nil {
+		if _, ok := w.facts.at[resource]; ok {
+			return nil
+		}
+	}
+	return w.home.resources(action)
+}
+
 // check evaluates the request on both sides. It passes when the sides differ in the direction looked for, and by a statement
 // that is credited with it.
 func (w *witnesses) check(p *pendingWitness, r *Request) (Witness, bool) {
+	if !w.permits(&p.difference, w.groups.groups[p.group].profile, r) {
+		return Witness{}, false
+	}
+	return w.evaluate(p, r)
+}
+
+// evaluate is check without the facts.
+func (w *witnesses) evaluate(p *pendingWitness, r *Request) (Witness, bool) {
 	out := Witness{Direction: p.direction, Request: *r}
 	w.budget.spend(20)
 	out.Expected = w.compiled[expectedSide].Evaluate(r)

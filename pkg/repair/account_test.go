@@ -134,7 +134,7 @@ func (b *bench) judge(t testing.TB, scope rotation.Scope) []drift.Judgement {
 		if err != nil {
 			t.Fatalf("reading the account: %v", err)
 		}
-		out = append(out, judge(g)...)
+		out = append(out, drift.Judge(g, drift.Options{})...)
 	}
 	return out
 }

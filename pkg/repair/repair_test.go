@@ -42,7 +42,8 @@ func TestRepairMendsAndASecondRepairWritesNothing(t *testing.T) {
 		}, []string{"done iam:PutRolePolicy bare-role"}},
 		{"one missing action is all that is added", func(b *bench) {
 			s := working("short")
-			s.inline["rotate"] = document(allow(`"secretsmanager:DescribeSecret","secretsmanager:GetSecretValue","secretsmanager:PutSecretValue","secretsmanager:GetRandomPassword"`, "*"))
+			s.inline["rotate"] = document(allow(`"secretsmanager:DescribeSecret","secretsmanager:GetSecretValue","secretsmanager:PutSecretValue"`, string(secretARN("short-secret"))),
+				allow(`"secretsmanager:GetRandomPassword"`, "*"))
 			b.add(s)
 		}, []string{"done iam:PutRolePolicy short-role"}},
 		{"a random password inside the conditioned statement is granted anew", func(b *bench) {

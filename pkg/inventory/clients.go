@@ -23,8 +23,13 @@ const (
 	dialTimeout   = 5 * time.Second
 	headerTimeout = 10 * time.Second
 	callTimeout   = 30 * time.Second
-	maxAttempts   = 8
 	maxBackoff    = 5 * time.Second
+)
+
+// How often a call is tried: throttling ends by waiting, while a server that fails or is not there mostly stays so.
+const (
+	throttledAttempts = 8
+	failedAttempts    = 4
 )
 
 // secretsAPI is what reading secrets takes. GetSecretValue is not in it.
@@ -103,12 +108,23 @@ func Bounded(cfg aws.Config) aws.Config {
 	}
 	if cfg.Retryer == nil {
 		cfg.Retryer = func() aws.Retryer {
-			return retry.NewStandard(func(o *retry.StandardOptions) {
-				o.MaxAttempts, o.MaxBackoff = maxAttempts, maxBackoff
-			})
+			return retryer{retry.NewStandard(func(o *retry.StandardOptions) {
+				o.MaxAttempts, o.MaxBackoff = throttledAttempts, maxBackoff
+			})}
 		}
 	}
 	return cfg
+}
+
+// retryer is the SDK's, patient with throttling only.
+type retryer struct{ *retry.Standard }
+
+// RetryDelay ends the attempts with the error at hand when another one is not worth it.
+func (r retryer) RetryDelay(attempt int, err error) (time.Duration, error) {
+	if _, throttled := retry.DefaultThrottleErrorCodes[code(err)]; !throttled && attempt >= failedAttempts {
+		return 0, err
+	}
+	return r.Standard.RetryDelay(attempt, err)
 }
 
 func bound(c *awshttp.BuildableClient) *awshttp.BuildableClient {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -102,13 +103,13 @@ func notAWS(err error) bool {
 	var (
 		decode *smithy.DeserializationError
 		record tls.RecordHeaderError
-		http   *awshttp.ResponseError
+		answer *awshttp.ResponseError
 	)
 	switch {
-	case errors.As(err, &decode), errors.As(err, &record):
+	case errors.As(err, &decode), errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return true
 	case code(err) == "UnknownError": // the SDK's word for an error answer that carries no code
-		return errors.As(err, &http)
+		return errors.As(err, &answer)
 	}
 	return false
 }
@@ -169,7 +170,7 @@ func (c Clients) accountError(doing string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &known), errors.Is(err, context.Canceled):
+	case errors.As(err, &known), stopped(err):
 		return err
 	}
 	t := troubleOf(err)
@@ -195,7 +196,7 @@ func (c Clients) line(t Trouble, err error) string {
 	case TroubleNotAWS:
 		return fmt.Sprintf("what answers at %s is not an AWS API: check the endpoint URL or a proxy in between", where)
 	case TroubleMissing:
-		return "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile with AWS_PROFILE, or run `aws sso login` (" + plain(err) + ")"
+		return "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile with AWS_PROFILE, or run `aws sso login` (" + missing(err) + ")"
 	case TroubleExpired:
 		return fmt.Sprintf("the AWS credentials have expired (%s): sign in again", code(err))
 	case TroubleCredentials:
@@ -237,7 +238,7 @@ func plain(err error) string {
 		op     *net.OpError
 		dns    *net.DNSError
 	)
-	const most = 400
+	const most = 300
 	var text string
 	switch {
 	case errors.As(err, &api):
@@ -261,6 +262,24 @@ func plain(err error) string {
 		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}
 	return text
+}
+
+// missing is why the SDK found no credentials, without the calls by which it looked for them.
+func missing(err error) string {
+	text := strings.TrimPrefix(plain(err), "failed to refresh cached credentials, ")
+	text, _, _ = strings.Cut(text, "operation error")
+	return strings.TrimRight(text, ", ")
+}
+
+// stoppedError is the end of the caller's context during a call. A call that gave up by itself is none.
+type stoppedError struct{ cause error }
+
+func (e *stoppedError) Error() string { return e.cause.Error() }
+func (e *stoppedError) Unwrap() error { return e.cause }
+
+func stopped(err error) bool {
+	var s *stoppedError
+	return errors.As(err, &s) || errors.Is(err, context.Canceled)
 }
 
 // regionForm is what a Region may look like at all: it becomes part of a host name.

@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strings"
 
@@ -10,7 +9,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
-	"github.com/rotationguard/rotationguard/pkg/policy"
 	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
 
@@ -134,43 +132,6 @@ func inKeyRegion(s *site, arn rotation.ARN) []func(*kms.Options) {
 		return nil
 	}
 	return []func(*kms.Options){func(o *kms.Options) { o.Region = region }}
-}
-
-// needGrants says which of a setup's keys do not let the role do what rotation needs by policies alone: grants may.
-func needGrants(setup *rotation.Setup) []string {
-	denied := map[string]bool{}
-	for _, need := range rotation.NewContract(*setup, nil).Required {
-		key, read := setup.Keys[need.KeyID]
-		if need.Target != rotation.TargetKey && need.Target != rotation.TargetMasterKey || !read || key.ARN == "" {
-			continue
-		}
-		if policy.Evaluate(keySet(&setup.Role, &key), &need.Request).Outcome != policy.Allowed {
-			denied[need.KeyID] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(denied))
-}
-
-// keySet is what decides the role's use of a key.
-func keySet(role *rotation.Role, key *rotation.Key) *policy.Set {
-	set := &policy.Set{Relation: policy.Delegated}
-	if key.ARN.Parts().Account != role.ARN.Parts().Account {
-		set.Relation = policy.CrossAccount
-	}
-	for _, p := range role.Identity {
-		if p.Document != nil {
-			set.Identity = append(set.Identity, p.Document)
-		}
-	}
-	if role.Boundary != nil {
-		if set.Boundary = role.Boundary.Document; set.Boundary == nil {
-			set.Boundary = &policy.Document{}
-		}
-	}
-	if key.Policy.Document != nil {
-		set.Resource = append(set.Resource, key.Policy.Document)
-	}
-	return set
 }
 
 type grantsOf struct {

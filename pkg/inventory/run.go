@@ -362,10 +362,11 @@ func (r *run) fillKeys(ctx context.Context, s *rotation.Setup) error {
 		}
 		s.Keys[id] = key
 	}
-	if s.Role.ARN == "" {
+	if s.Role.ARN == "" || len(s.Keys) == 0 {
 		return nil
 	}
-	for _, id := range needGrants(s) {
+	contract := rotation.NewContract(*s, nil)
+	for _, id := range rotation.GrantsDecide(s, &contract) {
 		key, err := r.readGrants(ctx, s.Keys[id], grantees(s.Role.ARN, s.Function.ARN))
 		if err != nil {
 			return err

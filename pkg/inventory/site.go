@@ -41,7 +41,7 @@ func ask[In, Out, Opt any](ctx context.Context, s *site, call string, do func(co
 	}
 	if bucket := s.buckets[pools[call]]; bucket != nil {
 		if err := bucket.Wait(ctx); err != nil {
-			return nil, fmt.Errorf("waiting for a turn at %s: %w", call, err)
+			return nil, &stoppedError{fmt.Errorf("waiting for a turn at %s: %w", call, err)}
 		}
 	}
 	s.reader.count(call)
@@ -49,7 +49,7 @@ func ask[In, Out, Opt any](ctx context.Context, s *site, call string, do func(co
 	defer cancel()
 	out, err := do(bounded, in, opts...)
 	if err != nil && ctx.Err() != nil {
-		return nil, ctx.Err()
+		return nil, &stoppedError{ctx.Err()}
 	}
 	s.note(service, err)
 	return out, err
@@ -84,7 +84,7 @@ func (s *site) note(service string, err error) {
 // gap makes the gap of a failed call, or gives the error back when it ends the run.
 func (s *site) gap(call, resource string, err error) (rotation.Gap, error) {
 	switch {
-	case errors.Is(err, context.Canceled):
+	case stopped(err):
 		return rotation.Gap{}, err
 	case s.home && everywhere(err):
 		return rotation.Gap{}, s.clients.accountError("calling "+call, err)
@@ -107,7 +107,7 @@ func (s *site) begin(ctx context.Context) error {
 	defer cancel()
 	if _, err := s.clients.Credentials.Retrieve(bounded); err != nil {
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return &stoppedError{ctx.Err()}
 		}
 		t := TroubleMissing
 		if known := troubleOf(err); known == TroubleExpired || known == TroubleDenied {
@@ -137,7 +137,7 @@ func (r *run) site(ctx context.Context, account, call, resource string) (*site, 
 		return siteAnswer{s, err}, nil
 	})
 	switch {
-	case errors.Is(a.err, context.Canceled):
+	case stopped(a.err):
 		return nil, nil, a.err
 	case a.err != nil:
 		g := newGap("sts:AssumeRole", account, a.err)

@@ -130,9 +130,6 @@ func ReadSnapshot(data []byte, rules rotation.Rules) (*Snapshot, error) {
 	if err := d.Decode(&f); err != nil {
 		return nil, jsonError(data, err)
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the snapshot's end")
-	}
 	if err := f.check(); err != nil {
 		return nil, err
 	}
@@ -247,17 +244,13 @@ func policies(s *rotation.Setup) iter.Seq[*rotation.Policy] {
 
 // prepare parses the documents and declares the secrets by the rules at hand.
 func (s *Snapshot) prepare() {
-	known := s.metadata()
+	known, keys := s.metadata(), s.keys()
 	for i := range s.groups {
 		s.groups[i].Listed = &s.listing
 		for j := range s.groups[i].Setups {
 			setup := &s.groups[i].Setups[j]
 			for p := range policies(setup) {
 				p.Parse()
-			}
-			for id, key := range setup.Keys {
-				key.Policy.Parse()
-				setup.Keys[id] = key
 			}
 			for k := range setup.Secrets {
 				secret := &setup.Secrets[k]
@@ -267,6 +260,19 @@ func (s *Snapshot) prepare() {
 				}
 			}
 			s.masters(setup, known)
+			for _, master := range setup.Masters {
+				key, read := keys[master.KMSKeyID]
+				if _, ok := setup.Keys[master.KMSKeyID]; !ok && read {
+					if setup.Keys == nil {
+						setup.Keys = map[string]rotation.Key{}
+					}
+					setup.Keys[master.KMSKeyID] = key
+				}
+			}
+			for id, key := range setup.Keys {
+				key.Policy.Parse()
+				setup.Keys[id] = key
+			}
 		}
 	}
 }
@@ -285,11 +291,30 @@ func (s *Snapshot) metadata() map[rotation.ARN]rotation.Secret {
 			for _, secret := range setup.Secrets {
 				add(secret)
 			}
+		}
+	}
+	// A master was read with its policy, which a secret that nothing rotates was not.
+	for _, g := range s.groups {
+		for _, setup := range g.Setups {
 			for declared, master := range setup.Masters {
 				if master.ARN != "" {
 					add(master)
 				}
 				known[declared] = master
+			}
+		}
+	}
+	return known
+}
+
+// keys are all keys of the snapshot as secrets name them, without grants, which are a role's.
+func (s *Snapshot) keys() map[string]rotation.Key {
+	known := map[string]rotation.Key{}
+	for _, g := range s.groups {
+		for _, setup := range g.Setups {
+			for id, key := range setup.Keys {
+				key.Grants, key.GrantsRead = nil, false
+				known[id] = key
 			}
 		}
 	}

@@ -44,6 +44,7 @@ type server struct {
 	end  context.CancelFunc
 	url  string
 	http *http.Server
+	out  *transport // of the configs that Config gives
 
 	mu         sync.Mutex
 	operations map[string]*operation
@@ -126,6 +127,7 @@ func newAccount(o Options) *Account {
 		operations: operations(),
 		accounts:   map[string]*account{},
 		identities: map[string]*identity{},
+		out:        newTransport(),
 	}
 	s.log.keep = true
 	s.stop, s.end = context.WithCancel(context.Background())
@@ -185,6 +187,7 @@ func (a *Account) Handler() http.Handler { return a.srv }
 // Close stops the server and lets go of calls that hang.
 func (a *Account) Close() error {
 	a.srv.end()
+	defer a.srv.out.inner.CloseIdleConnections()
 	if a.srv.http == nil {
 		return nil
 	}
@@ -232,6 +235,7 @@ func (a *Account) ConfigAs(principal string) aws.Config {
 func (a *Account) config(who *identity) aws.Config {
 	c := aws.Config{
 		Region:      a.region,
+		HTTPClient:  &http.Client{Transport: a.srv.out},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return who.credentials(), nil }),
 	}
 	if a.srv.url != "" {

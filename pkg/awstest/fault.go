@@ -2,7 +2,6 @@ package awstest
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"path"
 	"slices"
@@ -151,9 +150,7 @@ func (s *server) disturb(ctx context.Context, w http.ResponseWriter, wire protoc
 			f.Status = http.StatusOK
 		}
 		s.finish(c, f.Status, "")
-		w.Header().Set("Content-Type", "text/html")
-		w.WriteHeader(f.Status)
-		io.WriteString(w, f.HTML) //nolint:errcheck // the caller has gone
+		send(w, "text/html", f.Status, []byte(f.HTML))
 	case f.Code != "" || f.Status != 0:
 		e := faultFailure(wire, f)
 		s.finish(c, e.Status, e.Code)

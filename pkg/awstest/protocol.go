@@ -1,6 +1,7 @@
 package awstest
 
 import (
+	"bytes"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
@@ -203,7 +204,7 @@ func (queryProtocol) parse(x *exchange, r *http.Request) (string, error) {
 }
 
 func (p queryProtocol) succeed(w http.ResponseWriter, op *operation, status int, out any, id string) {
-	var b strings.Builder
+	var b bytes.Buffer
 	b.WriteString(`<` + op.name + `Response xmlns="` + p.namespace + `">`)
 	if out != nil {
 		e := xml.NewEncoder(&b)
@@ -213,10 +214,8 @@ func (p queryProtocol) succeed(w http.ResponseWriter, op *operation, status int,
 		}
 	}
 	b.WriteString(`<ResponseMetadata><RequestId>` + id + `</RequestId></ResponseMetadata></` + op.name + `Response>`)
-	w.Header().Set("Content-Type", "text/xml")
 	w.Header().Set("X-Amzn-Requestid", id)
-	w.WriteHeader(status)
-	fmt.Fprint(w, b.String())
+	send(w, "text/xml", status, b.Bytes())
 }
 
 func (p queryProtocol) fail(w http.ResponseWriter, f *Failure, id string) {
@@ -237,10 +236,8 @@ func (p queryProtocol) fail(w http.ResponseWriter, f *Failure, id string) {
 		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
-	w.Header().Set("Content-Type", "text/xml")
 	w.Header().Set("X-Amzn-Requestid", id)
-	w.WriteHeader(f.Status)
-	w.Write(out) //nolint:errcheck // the caller has gone
+	send(w, "text/xml", f.Status, out)
 }
 
 func (queryProtocol) unknown(name string) *Failure {
@@ -300,9 +297,7 @@ func writeJSON(w http.ResponseWriter, kind string, status int, out any) {
 			status, body = http.StatusInternalServerError, []byte(`{"__type":"InternalFailure"}`)
 		}
 	}
-	w.Header().Set("Content-Type", kind)
-	w.WriteHeader(status)
-	w.Write(body) //nolint:errcheck // the caller has gone
+	send(w, kind, status, body)
 }
 
 // decode reads a JSON body into a request's shape.

@@ -66,7 +66,11 @@ func (p *Policy) Parse() {
 	if p.Presence != Present {
 		return
 	}
-	doc, err := policy.Parse(p.Label(), []byte(p.Text))
+	text := p.Text
+	if p.Source == PolicyFunction {
+		text = accountPrincipals(text)
+	}
+	doc, err := policy.Parse(p.Label(), []byte(text))
 	if err != nil {
 		p.Document, p.Gap = nil, &Gap{Call: "policy.Parse", Resource: p.Label(), Code: "MalformedPolicyDocument", Message: OneLine(err.Error())}
 		return

@@ -152,7 +152,7 @@ func boundaryOf(arn string) *boundaryShape {
 	if arn == "" {
 		return nil
 	}
-	return &boundaryShape{"Policy", arn}
+	return &boundaryShape{"PermissionsBoundaryPolicy", arn}
 }
 
 type lastUsedShape struct {

@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"pkg/policy":           {},
 	"pkg/rotation":         {"pkg/policy"},
 	"pkg/drift":            {"pkg/rotation", "pkg/policy"},
+	"pkg/drift/setups":     {"pkg/drift", "pkg/rotation"},
 	"pkg/trigger":          {"pkg/rotation"},
 	"pkg/inventory":        {"pkg/rotation", "pkg/policy"},
 	"pkg/ledger":           {"pkg/drift"},

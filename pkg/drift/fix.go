@@ -34,7 +34,8 @@ func (j *judge) fix(f *Finding, r *rotation.Requirement, a *rotation.Answer) *Fi
 			By: ByRepair, Summary: "Let the execution role " + actionText(r), Where: "inline policy " + j.ownPolicy() + " of " + string(j.setup.Role.ARN),
 			Statement: statement.String(),
 		}
-		j.roleFixes = append(j.roleFixes, fix)
+		j.addTo("role", j.ownInline(), fix, &statement,
+			"aws", "iam", "put-role-policy", "--role-name", j.setup.Role.ARN.RoleName(), "--policy-name", j.ownPolicy(), "--policy-document")
 		return fix
 	case decision.ByBoundary:
 		return j.fixBoundary(statement)
@@ -191,7 +192,7 @@ func (j *judge) fixBoundary(statement policy.Statement) *Fix {
 		Statement: statement.String(), BlockedBy: "boundary " + rotation.OneLine(b.Name),
 	}
 	if b.ARN != "" && b.Document != nil {
-		fix.Command = command("aws", "iam", "create-policy-version", "--policy-arn", string(b.ARN), "--set-as-default", "--policy-document", extended(b, statement))
+		j.addTo("boundary", b, fix, &statement, "aws", "iam", "create-policy-version", "--policy-arn", string(b.ARN), "--set-as-default", "--policy-document")
 	}
 	return fix
 }
@@ -211,8 +212,8 @@ func (j *judge) fixKeyPolicy(f *Finding, r *rotation.Requirement, a *rotation.An
 		}
 	}
 	if key, ok := j.keyOf(r); ok && key.Policy.Document != nil {
-		fix.Command = command("aws", "kms", "put-key-policy", "--region", key.ARN.Parts().Region, "--key-id", string(key.ARN), "--policy-name", "default",
-			"--policy", extended(&key.Policy, statement))
+		j.addTo("key "+string(key.ARN), &key.Policy, fix, &statement,
+			"aws", "kms", "put-key-policy", "--region", key.ARN.Parts().Region, "--key-id", string(key.ARN), "--policy-name", "default", "--policy")
 	}
 	return fix
 }

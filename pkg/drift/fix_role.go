@@ -10,35 +10,45 @@ import (
 // fewResources is how many ARNs a printed command lists before it takes the form that names the function instead.
 const fewResources = 20
 
-// nameCommands gives every finding that an inline policy of ours mends the same command: PutRolePolicy replaces the whole policy, so
-// one command carries all that is missing, and what that policy holds already.
+// target is a document that several fixes add a statement to. Each of the calls replaces the whole document, so one command carries all
+// that is missing, and what the document holds already.
+type target struct {
+	words      []string // the command before the document
+	holds      *policy.Document
+	statements []*policy.Statement
+	fixes      []*Fix
+}
+
+// addTo puts a fix to the others that change the same document.
+func (j *judge) addTo(name string, holds *rotation.Policy, fix *Fix, statement *policy.Statement, words ...string) {
+	t := j.targets[name]
+	if t == nil {
+		if j.targets == nil {
+			j.targets = map[string]*target{}
+		}
+		t = &target{words: words}
+		if holds != nil {
+			t.holds = holds.Document
+		}
+		j.targets[name] = t
+	}
+	t.statements = append(t.statements, statement)
+	t.fixes = append(t.fixes, fix)
+}
+
+// nameCommands gives every fix of one document the same command.
 func (j *judge) nameCommands() {
-	var mended []*policy.Statement
-	seen := map[string]bool{}
-	for i := range j.contract.Required {
-		r := &j.contract.Required[i]
-		if !j.answers[i].Denied() || r.Target == rotation.TargetFunction || r.Target == rotation.TargetTrust {
-			continue
+	for _, t := range j.targets {
+		document := policy.Document{Version: policy.Version2012}
+		if t.holds != nil {
+			document = *t.holds
+			document.Statements = slices.Clone(t.holds.Statements)
 		}
-		statement, ok := rotation.Mend(j.setup, r)
-		if !ok || j.answers[i].Outcome == policy.ExplicitlyDenied || j.answers[i].Stopped != "" {
-			continue
+		document.Statements = append(document.Statements, joinStatements(t.statements)...)
+		text := command(append(slices.Clone(t.words), document.String())...)
+		for _, fix := range t.fixes {
+			fix.Command = text
 		}
-		if text := statement.String(); !seen[text] && allows(withIdentity(j.answers[i].Set, statement), &r.Request).Outcome == policy.Allowed {
-			seen[text] = true
-			mended = append(mended, &statement)
-		}
-	}
-	if len(mended) == 0 {
-		return
-	}
-	document := policy.Document{Version: policy.Version2012, Statements: joinStatements(mended)}
-	if own := j.ownInline(); own != nil && own.Document != nil {
-		document.Statements = append(slices.Clone(own.Document.Statements), document.Statements...)
-	}
-	text := command("aws", "iam", "put-role-policy", "--role-name", j.setup.Role.ARN.RoleName(), "--policy-name", j.ownPolicy(), "--policy-document", document.String())
-	for _, fix := range j.roleFixes {
-		fix.Command = text
 	}
 }
 
@@ -57,7 +67,7 @@ func joinStatements(statements []*policy.Statement) []policy.Statement {
 	var byResource, joined []policy.Statement
 	for _, s := range statements {
 		i := slices.IndexFunc(byResource, func(o policy.Statement) bool {
-			return slices.Equal(o.Resources, s.Resources) && sameConditions(o.Conditions, s.Conditions)
+			return slices.Equal(o.Resources, s.Resources) && slices.Equal(o.Principals, s.Principals) && sameConditions(o.Conditions, s.Conditions)
 		})
 		if i < 0 {
 			c := *s
@@ -74,7 +84,7 @@ func joinStatements(statements []*policy.Statement) []policy.Statement {
 	for _, s := range byResource {
 		slices.Sort(s.Actions)
 		i := slices.IndexFunc(joined, func(o policy.Statement) bool {
-			return slices.Equal(o.Actions, s.Actions) && sameConditions(o.Conditions, s.Conditions)
+			return slices.Equal(o.Actions, s.Actions) && slices.Equal(o.Principals, s.Principals) && sameConditions(o.Conditions, s.Conditions)
 		})
 		if i < 0 {
 			s.Resources = slices.Clone(s.Resources)

@@ -345,7 +345,8 @@ func satisfying(s *policy.Statement, caller policy.Caller, account string, more 
 		return slices.ContainsFunc(fixed, func(f string) bool { return strings.EqualFold(f, key) })
 	}
 	for _, c := range s.Conditions {
-		if negated(c.Operator) || strings.EqualFold(c.Operator, "Null") || len(c.Values) == 0 || isFixed(c.Key) {
+		// A key without a service prefix is on no request (the statement is void).
+		if negated(c.Operator) || strings.EqualFold(c.Operator, "Null") || len(c.Values) == 0 || isFixed(c.Key) || !strings.Contains(c.Key, ":") {
 			continue
 		}
 		deleteFold(context, c.Key)

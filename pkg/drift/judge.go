@@ -43,8 +43,7 @@ type judge struct {
 	decider  *rotation.Decider
 	opts     *Options
 	answers  []rotation.Answer // of contract.Required, in its order
-	// roleFixes are the fixes that our inline policy makes; they share one command.
-	roleFixes []*Fix
+	targets  map[string]*target // the documents that fixes add statements to
 }
 
 // roleJudgement is what holds for every setup of a role.

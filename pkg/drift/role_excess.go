@@ -248,7 +248,10 @@ func (x *excess) targets(resource string) []string {
 		return out
 	}
 	if !strings.ContainsAny(resource, "*?") {
-		return append(out, resource)
+		if _, _, complete := rotation.ARN(resource).SecretName(); complete {
+			out = append(out, resource)
+		}
+		return out
 	}
 	p.Resource = strings.TrimSuffix(p.Resource, "-??????")
 	made := strings.NewReplacer("*", "other", "?", "a").Replace("arn:" + p.Partition + ":" + p.Service + ":" + p.Region + ":" + p.Account + ":" + p.Resource)

@@ -255,7 +255,7 @@ func (d *Decider) onKey(r *Requirement) Answer {
 		relation = policy.CrossAccount
 	}
 	a := d.answer(r, "key "+string(key.ARN), func() decided { return d.withKey(&key, relation) })
-	if a.Outcome == policy.ImplicitlyDenied && !key.GrantsRead {
+	if a.Outcome == policy.ImplicitlyDenied && !key.GrantsRead && grantable(a.Set, &r.Request) {
 		a.Outcome, a.waitsForGrants = policy.Undecided, true
 		a.Gaps = []Gap{{Call: "kms:ListGrants", Resource: string(key.ARN), Code: "NotRead", Permission: "kms:ListGrants"}}
 		for _, g := range key.Gaps {
@@ -265,6 +265,12 @@ func (d *Decider) onKey(r *Requirement) Answer {
 		}
 	}
 	return a
+}
+
+// grantable says whether a grant on the key could allow the request: not where the other side, which must allow it too, does not.
+func grantable(set policy.Set, r *policy.Request) bool {
+	set.Resource = append(slices.Clone(set.Resource), everything)
+	return policy.Evaluate(&set, r).Outcome != policy.ImplicitlyDenied
 }
 
 func (d *Decider) withKey(key *Key, relation policy.Relation) decided {

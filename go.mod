@@ -2,8 +2,8 @@ module github.com/rotationguard/rotationguard
 
 go 1.26.0
 
-// The CDK's own project templates, which are not Go yet.
-ignore ./infra/node_modules
+// npm packages may hold Go files, such as the templates of the CDK's command line.
+ignore node_modules
 
 require (
 	github.com/aws/aws-cdk-go/awscdk/v2 v2.220.0

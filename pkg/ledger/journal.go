@@ -21,10 +21,11 @@ type Entry struct {
 	Lease   uint64    `json:"lease"` // set by Append
 	At      time.Time `json:"at"`
 	Phase   Phase     `json:"phase"`
-	Change  string    `json:"change"`  // the change's id, equal for the same change in every run
-	Call    string    `json:"call"`    // "iam:PutRolePolicy"
-	Subject string    `json:"subject"` // the role or function that is written to
-	Name    string    `json:"name"`    // policy name or Sid
+	Change  string    `json:"change"`           // the change's id, equal for the same change in every run
+	Undoes  string    `json:"undoes,omitempty"` // the id of the change that it rolls back
+	Call    string    `json:"call"`             // "iam:PutRolePolicy"
+	Subject string    `json:"subject"`          // the role or function that is written to
+	Name    string    `json:"name"`             // policy name or Sid
 	Status  string    `json:"status,omitempty"`
 	Reason  string    `json:"reason,omitempty"`
 	// Detail is the whole change with its documents, for rolling back.

@@ -59,7 +59,7 @@ func qualifier(arn rotation.ARN) *string {
 }
 
 // send makes the change's call.
-func (w Writer) send(ctx context.Context, c *Change, account string, revision *string) error {
+func (w Writer) send(ctx context.Context, c *Change, revision *string) error {
 	var err error
 	switch c.Call {
 	case PutRolePolicy:
@@ -69,10 +69,13 @@ func (w Writer) send(ctx context.Context, c *Change, account string, revision *s
 	case DeleteRolePolicy:
 		_, err = w.IAM.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: aws.String(c.Subject.RoleName()), PolicyName: aws.String(c.Name)})
 	case AddPermission:
-		_, err = w.Lambda.AddPermission(ctx, &lambda.AddPermissionInput{
-			FunctionName: functionName(c.Subject), Qualifier: qualifier(c.Subject), StatementId: aws.String(c.Name),
-			Action: aws.String(invokeFunction), Principal: aws.String(secretsManager), SourceAccount: aws.String(account), RevisionId: revision,
-		})
+		statement, _ := wanted(c)
+		in, reason := permissionOf(c.Subject, statement)
+		if reason != "" {
+			return fmt.Errorf("%s %s on %s: the statement cannot be written: %s", c.Call, c.Name, c.Subject, reason)
+		}
+		in.RevisionId = revision
+		_, err = w.Lambda.AddPermission(ctx, in)
 	case RemovePermission:
 		_, err = w.Lambda.RemovePermission(ctx, &lambda.RemovePermissionInput{
 			FunctionName: functionName(c.Subject), Qualifier: qualifier(c.Subject), StatementId: aws.String(c.Name), RevisionId: revision,
@@ -86,19 +89,22 @@ func (w Writer) send(ctx context.Context, c *Change, account string, revision *s
 	return nil
 }
 
-// stillNamed says whether one of the change's secrets still names the function. Only the first that does is looked for.
-func (r *Repairer) stillNamed(ctx context.Context, c *Change) (bool, error) {
+// unnamed says why no secret of the change names its function any more, or "": one that does is enough. What is taken back needs none.
+func (r *Repairer) unnamed(ctx context.Context, c *Change) string {
+	if c.Undoes != "" {
+		return ""
+	}
 	for _, secret := range c.Secrets {
 		out, err := r.clients.Secrets.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: aws.String(string(secret))})
 		if absent(err) {
 			continue
 		}
 		if err != nil {
-			return false, fmt.Errorf("reading secret %s again: %w", secret, err)
+			return rotation.OneLine(fmt.Sprintf("reading secret %s again: %v", secret, err))
 		}
 		if rotation.ARN(aws.ToString(out.RotationLambdaARN)) == c.Function && aws.ToBool(out.RotationEnabled) && out.DeletedDate == nil {
-			return true, nil
+			return ""
 		}
 	}
-	return false, nil
+	return "no secret that needs the change names the function any more"
 }

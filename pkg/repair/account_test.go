@@ -1,6 +1,8 @@
 package repair_test
 
 import (
+	"context"
+	"encoding/json"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -128,15 +130,23 @@ func (b *bench) add(s *setup) {
 // judge reads and judges what is in scope.
 func (b *bench) judge(t testing.TB, scope rotation.Scope) []drift.Judgement {
 	t.Helper()
+	judgements, err := b.read(t.Context(), scope)
+	if err != nil {
+		t.Fatalf("reading the account: %v", err)
+	}
+	return judgements
+}
+
+func (b *bench) read(ctx context.Context, scope rotation.Scope) ([]drift.Judgement, error) {
 	r := inventory.New(inventory.NewClients(b.Config()), inventory.Options{Unthrottled: true, Rules: b.rules})
 	var out []drift.Judgement
-	for g, err := range r.Groups(t.Context(), scope) {
+	for g, err := range r.Groups(ctx, scope) {
 		if err != nil {
-			t.Fatalf("reading the account: %v", err)
+			return nil, err
 		}
 		out = append(out, drift.Judge(g, drift.Options{})...)
 	}
-	return out
+	return out, nil
 }
 
 // withLedger opens the bench's ledger for one step, as one process does.
@@ -191,6 +201,7 @@ func (b *bench) repairer(l ledger.Ledger) *repair.Repairer {
 	r := repair.New(repair.NewClients(b.Config()), l, b.opts)
 	r.Now = func() time.Time { return b.now }
 	r.Visible = 3 * time.Second
+	r.Reread = func(ctx context.Context, scope rotation.Scope) ([]drift.Judgement, error) { return b.read(ctx, scope) }
 	return r
 }
 
@@ -216,6 +227,25 @@ func summary(changes []repair.Change) []string {
 			subject = after
 		}
 		out = append(out, strings.Join([]string{string(c.Status), string(c.Call), subject}, " "))
+	}
+	return out
+}
+
+// bySid are the statements of a policy by Sid, laid out alike.
+func bySid(t testing.TB, doc string) map[string]string {
+	t.Helper()
+	var d struct{ Statement []map[string]any }
+	if err := json.Unmarshal([]byte(doc), &d); err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, s := range d.Statement {
+		text, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sid, _ := s["Sid"].(string)
+		out[sid] = string(text)
 	}
 	return out
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/rotationguard/rotationguard/pkg/drift"
 	"github.com/rotationguard/rotationguard/pkg/ledger"
 	"github.com/rotationguard/rotationguard/pkg/policy"
 	"github.com/rotationguard/rotationguard/pkg/rotation"
@@ -30,6 +31,9 @@ type Repairer struct {
 	Visible time.Duration
 	// Now is the clock.
 	Now func() time.Time
+	// Reread judges functions anew. What takes something from a role is checked with it right before it is written, and not
+	// written without it.
+	Reread func(context.Context, rotation.Scope) ([]drift.Judgement, error)
 
 	clients Clients
 	ledger  ledger.Ledger
@@ -88,7 +92,7 @@ func (r *Repairer) phases(ctx context.Context, changes []Change) error {
 		var made []*Change
 		for i := range changes {
 			c := &changes[i]
-			if c.Status != Planned || c.Call.removes() != removing {
+			if c.Status != Planned || c.removes() != removing {
 				continue
 			}
 			if reason := unmet(c, changes); reason != "" {
@@ -142,13 +146,12 @@ func (r *Repairer) make(ctx context.Context, c *Change) error {
 	if err := r.renew(ctx); err != nil {
 		return err
 	}
-	named, err := r.stillNamed(ctx, c)
-	if err != nil {
-		c.Status, c.Reason = Refused, rotation.OneLine(err.Error())
+	if reason := r.unnamed(ctx, c); reason != "" {
+		c.Status, c.Reason = Refused, reason
 		return nil
 	}
-	if !named {
-		c.Status, c.Reason = Refused, "no secret names the function any more"
+	if reason := r.recheck(ctx, c); reason != "" {
+		c.Status, c.Reason = Refused, reason
 		return nil
 	}
 	for attempt := 1; ; attempt++ {
@@ -178,6 +181,32 @@ func (r *Repairer) make(ctx context.Context, c *Change) error {
 			return err
 		}
 	}
+}
+
+// recheck reads everything again that decides about a role from which something is taken, and says what rotation would lose. The
+// account may have changed since it was read: the owner's grant that makes ours redundant may be gone again.
+func (r *Repairer) recheck(ctx context.Context, c *Change) string {
+	if !c.removes() || !c.Call.onRole() || len(c.Breaks) > 0 {
+		return ""
+	}
+	if r.Reread == nil {
+		return "the role cannot be judged again before it is written to"
+	}
+	fresh, err := r.Reread(ctx, rotation.Scope{Functions: c.peers})
+	if err != nil {
+		return rotation.OneLine(err.Error())
+	}
+	for i := range fresh {
+		u := newUnit(&fresh[i])
+		if u.setup.Role.ARN != c.Subject {
+			continue
+		}
+		after := withInline(u.setup.Role, c.Name, c.After)
+		if lost := u.loses(&after, nil); lost != "" {
+			return "the account changed: now rotation would lose " + lost
+		}
+	}
+	return ""
 }
 
 // inPlace says whether a change is what the account holds already.
@@ -217,6 +246,9 @@ func (r *Repairer) rebase(c *Change, now document) (reason string) {
 	case PutRolePolicy:
 		if sameJSON(now.text, before) {
 			return ""
+		}
+		if c.grants == nil {
+			return "the inline policy " + c.Name + " was changed by somebody else"
 		}
 		merged := grants{}
 		o := ours{c.Function}
@@ -295,12 +327,12 @@ func (r *Repairer) rebasePermission(c *Change, now document) (after, reason stri
 			continue
 		}
 		before, later := isDecider.Decide(q).Outcome == policy.Allowed, willDecider.Decide(q).Outcome == policy.Allowed
-		if before && !later {
+		if before && !later && len(c.Breaks) == 0 {
 			return "", "the function policy changed: now rotation would lose " + q.Name
 		}
 		gained = gained || later && !before
 	}
-	if c.Call == AddPermission && !gained && !c.clears && !samePolicy(now.text, c.Before) {
+	if c.Call == AddPermission && !gained && !c.clears && c.Undoes == "" && !samePolicy(now.text, c.Before) {
 		return "", "the function policy changed: our statement would not help any more"
 	}
 	return after, ""
@@ -328,7 +360,7 @@ func (r *Repairer) write(ctx context.Context, c *Change, now document) (again bo
 	if now.revision != "" {
 		revision, c.Revision = aws.String(now.revision), now.revision
 	}
-	sent := writer.send(ctx, c, c.account(), revision)
+	sent := writer.send(ctx, c, revision)
 	switch {
 	case sent == nil, c.Call.removes() && absent(sent):
 		c.Status, c.Reason = Done, ""
@@ -344,14 +376,6 @@ func (r *Repairer) write(ctx context.Context, c *Change, now document) (again bo
 		c.Status, c.Reason = Failed, rotation.OneLine(sent.Error())
 	}
 	return false, r.journal(ctx, c, ledger.PhaseOutcome)
-}
-
-// account is the account of the secrets that the invoke grant is for.
-func (c *Change) account() string {
-	if len(c.Secrets) > 0 {
-		return c.Secrets[0].Parts().Account
-	}
-	return c.Function.Parts().Account
 }
 
 // shows looks for a write whose call failed, for as long as writes may take to show but no longer than a few seconds.
@@ -420,7 +444,7 @@ func (r *Repairer) renew(ctx context.Context) error {
 // journal stores one moment of a change. An outcome is stored even when time ran out.
 func (r *Repairer) journal(ctx context.Context, c *Change, phase ledger.Phase) error {
 	e := ledger.Entry{
-		Run: r.Run, At: r.Now().UTC(), Phase: phase, Change: c.ID, Call: string(c.Call), Subject: string(c.Subject), Name: c.Name,
+		Run: r.Run, At: r.Now().UTC(), Phase: phase, Change: c.ID, Undoes: c.Undoes, Call: string(c.Call), Subject: string(c.Subject), Name: c.Name,
 		Status: string(c.Status), Reason: c.Reason,
 	}
 	if phase == ledger.PhaseIntent {

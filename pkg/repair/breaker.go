@@ -8,7 +8,8 @@ import (
 // breakerWindow is the rolling time over which changes are counted.
 const breakerWindow = 24 * time.Hour
 
-// breakerFloor is how many changes max_change_percent always leaves.
+// breakerFloor is how many changes max_change_percent always leaves. At 100 percent only max_changes limits: one function may need
+// several changes.
 const breakerFloor = 3
 
 // Breaker is the limit on how much one plan, and one day, may change.
@@ -22,8 +23,10 @@ type Breaker struct {
 
 // newBreaker weighs a plan of some changes.
 func newBreaker(o Options, h History, planned int) Breaker {
-	share := max(o.MaxChangePercent*h.Functions/100, breakerFloor)
-	b := Breaker{Limit: min(o.MaxChanges, share), Planned: planned, Functions: h.Functions}
+	b := Breaker{Limit: o.MaxChanges, Planned: planned, Functions: h.Functions}
+	if o.MaxChangePercent < 100 {
+		b.Limit = min(b.Limit, max(o.MaxChangePercent*h.Functions/100, breakerFloor))
+	}
 	for _, w := range h.Writes {
 		if h.At.Sub(w.At) < breakerWindow {
 			b.Recent++

@@ -20,8 +20,11 @@ const (
 	RemovePermission Call = "lambda:RemovePermission"
 )
 
-// removes says whether the call takes something away; additions of a plan come first.
+// removes says whether the call takes something away.
 func (c Call) removes() bool { return c == DeleteRolePolicy || c == RemovePermission }
+
+// onRole says whether the call writes to a role; the others write to a function policy.
+func (c Call) onRole() bool { return c == PutRolePolicy || c == DeleteRolePolicy }
 
 // Status says what became of a change.
 type Status string
@@ -51,6 +54,8 @@ type Change struct {
 	Before string `json:"before"`
 	After  string `json:"after"`
 	Diff   string `json:"diff"` // unified, of the documents laid out
+	// Narrows says of a PutRolePolicy that it leaves less than there was: it comes after all additions, as removals do.
+	Narrows bool `json:"narrows,omitempty"`
 	// Revision is the function policy's RevisionId that Before was read with.
 	Revision  string     `json:"revision,omitempty"`
 	Proof     Proof      `json:"proof"`
@@ -61,10 +66,15 @@ type Change struct {
 	Needs []string `json:"needs,omitempty"`
 	// Undo is one AWS CLI command that takes the change back.
 	Undo string `json:"undo,omitempty"`
+	// Undoes is the id of the change that this one rolls back; Breaks and Opens say what comes of that.
+	Undoes string   `json:"undoes,omitempty"`
+	Breaks []string `json:"breaks,omitempty"` // requests that rotation needs and would lose
+	Opens  []string `json:"opens,omitempty"`  // what it grants again
 
-	unit   *unit  // what it was planned for
-	grants grants // PutRolePolicy: what our policy gives with it
-	clears bool   // AddPermission: it stands in for a public statement that goes
+	unit   *unit          // what it was planned for
+	peers  []rotation.ARN // PutRolePolicy, DeleteRolePolicy: the functions that run with the role
+	grants grants         // PutRolePolicy: what our policy gives with it
+	clears bool           // AddPermission: it stands in for a public statement that goes
 }
 
 // Proof is what the policy engine says of a change before it is sent.
@@ -82,12 +92,20 @@ type Rest struct {
 	Hash string `json:"hash"`
 }
 
+// removes says whether the change takes something away: additions of a plan come first.
+func (c *Change) removes() bool { return c.Call.removes() || c.Narrows }
+
 // key is the place that a change writes to.
 func (c *Change) key() string { return string(c.Call) + "|" + string(c.Subject) + "|" + c.Name }
 
-// identify gives the change its id: where it writes and what it leaves there.
+// identify gives the change its id: where it writes, and for a policy of ours what it leaves there. A statement on a function
+// policy is named by its Sid, whatever else the policy holds.
 func (c *Change) identify() {
-	c.ID = "change-" + hash(c.key() + "|" + c.After)[:16]
+	what := c.key()
+	if c.Call.onRole() {
+		what += "|" + c.After
+	}
+	c.ID = "change-" + hash(what)[:16]
 }
 
 // hash is the SHA-256 of a text in hexadecimal.

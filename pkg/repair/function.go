@@ -30,6 +30,9 @@ func invokeSid(function rotation.ARN, account string, attempt int) string {
 	return sid
 }
 
+// maxSids is how many Sids ours may have to try on one function policy.
+const maxSids = 9
+
 // invokeStatement is our statement as Lambda writes it for AddPermission with a SourceAccount: never with a SourceArn, which
 // would tie the function to one secret.
 func invokeStatement(function rotation.ARN, account, sid string) (json.RawMessage, error) {
@@ -76,6 +79,49 @@ func (p *planner) planFunction(u *unit) {
 	fp.findPublic()
 	fp.planInvoke()
 	fp.planRemovals()
+	fp.withdraw()
+}
+
+// withdraw takes back statements of ours without which Secrets Manager may invoke the function as well. Only a run that has seen
+// the whole account does so.
+func (fp *functionPlan) withdraw() {
+	u, function := fp.u, fp.u.setup.Function.ARN
+	if !fp.history.Complete || fp.opts.functionBarred(u.setup.Account, function) != "" {
+		return
+	}
+	var planned []string
+	for i := range fp.plan.Changes {
+		if c := &fp.plan.Changes[i]; c.unit == u && c.Call == AddPermission {
+			planned = append(planned, c.Name)
+		}
+	}
+	for attempt := range maxSids {
+		sid := invokeSid(function, u.setup.Account, attempt)
+		have, ok := fp.parts.get(sid)
+		mine, err := invokeStatement(function, u.setup.Account, sid)
+		if !ok || err != nil || !sameJSON(string(have), string(mine)) || slices.Contains(planned, sid) {
+			continue
+		}
+		after := fp.parts.without(sid)
+		next := functionPolicy(after.text())
+		if len(fp.invokes()) == 0 || fp.loses(nil, function, &next) != "" {
+			continue
+		}
+		c := Change{
+			Call: RemovePermission, Status: Planned, Subject: function, Name: sid, Before: fp.policy.Text, After: after.text(), Revision: fp.policy.Revision,
+			Reason: "Secrets Manager may invoke the function without our statement: it is taken back",
+		}
+		for _, r := range fp.invokes() {
+			c.Secrets = append(c.Secrets, r.Secret)
+		}
+		c.Proof = Proof{
+			Required: len(u.required), Before: fp.count(u), Excess: "the policy loses one Allow",
+			Lost: "every request that rotation needs and that was allowed is allowed without the statement",
+		}
+		fp.take(next, after)
+		c.Proof.After = fp.count(u)
+		fp.put(u, c)
+	}
 }
 
 // findPublic gathers the public statements that have a finding. Those that cannot be removed are left.
@@ -221,7 +267,7 @@ func (fp *functionPlan) planInvoke() {
 // freeSid is the first Sid of ours that no statement has.
 func (fp *functionPlan) freeSid() string {
 	taken := fp.parts.sids()
-	for attempt := range 9 {
+	for attempt := range maxSids {
 		if sid := invokeSid(fp.u.setup.Function.ARN, fp.u.setup.Account, attempt); !slices.Contains(taken, sid) {
 			return sid
 		}

@@ -24,10 +24,10 @@ type History struct {
 
 // Write is one change that an earlier run made.
 type Write struct {
-	Change  string
-	Key     string // the place it wrote to
-	Subject rotation.ARN
-	At      time.Time
+	Run    string
+	Change string
+	Undoes string // the change that it rolled back
+	At     time.Time
 }
 
 // RepeatWindow is how far back writes are remembered when a plan is made, and RepeatLimit how often the same change may be
@@ -107,9 +107,7 @@ func writes(entries []ledger.Entry) []Write {
 	open := map[attempt]Write{}
 	var out []Write
 	for _, e := range entries {
-		w := Write{
-			Change: e.Change, Key: e.Call + "|" + e.Subject + "|" + e.Name, Subject: rotation.ARN(e.Subject), At: e.At,
-		}
+		w := Write{Run: e.Run, Change: e.Change, Undoes: e.Undoes, At: e.At}
 		switch e.Phase {
 		case ledger.PhaseIntent:
 			open[attempt{e.Run, e.Change}] = w

@@ -23,6 +23,10 @@ type Plan struct {
 	Changes []Change  `json:"changes"`
 	Left    []Left    `json:"left"` // what only a person can mend
 	Breaker Breaker   `json:"breaker"`
+
+	rests   map[rotation.ARN][]Rest // of every function that was judged
+	opts    Options
+	history History
 }
 
 // Scope is the rotation functions that the plan's changes concern, for reading them again.
@@ -71,20 +75,25 @@ func NewPlan(judgements []drift.Judgement, o Options, h History) Plan {
 	h.Functions = max(h.Functions, len(functions))
 	p.history = h
 	slices.SortStableFunc(p.units, byFunction)
+	p.plan.rests = make(map[rotation.ARN][]Rest, len(p.units))
 	for _, u := range p.judged {
 		p.world.add(u.setup)
+	}
+	for _, u := range p.units {
+		p.plan.rests[u.setup.Function.ARN] = u.rests()
 	}
 	for _, u := range p.units {
 		p.planRole(u)
 		p.planFunction(u)
 	}
 	p.hold()
-	slices.SortStableFunc(p.plan.Changes, func(a, b Change) int { return order(a.Call) - order(b.Call) })
-	p.breaker()
+	slices.SortStableFunc(p.plan.Changes, func(a, b Change) int { return order(&a) - order(&b) })
+	p.plan.opts, p.plan.history = o, h
+	p.plan.weigh()
 	return p.plan
 }
 
-func order(c Call) int {
+func order(c *Change) int {
 	if c.removes() {
 		return 1
 	}
@@ -198,7 +207,7 @@ func (p *planner) loses(role *rotation.Role, function rotation.ARN, functionPoli
 
 // put adds a change to the plan.
 func (p *planner) put(u *unit, c Change) {
-	c.Function, c.Rests, c.unit = u.setup.Function.ARN, u.rests(), u
+	c.Function, c.Rests, c.unit = u.setup.Function.ARN, p.plan.rests[u.setup.Function.ARN], u
 	c.Secrets, c.Findings = sortedARNs(c.Secrets), sortedIDs(c.Findings)
 	if c.Secrets == nil {
 		c.Secrets = []rotation.ARN{}
@@ -209,9 +218,16 @@ func (p *planner) put(u *unit, c Change) {
 	c.Diff = unified(c.Name, c.Before, c.After)
 	c.Undo = undo(&c)
 	c.identify()
-	if c.Call.removes() {
+	if c.Call.onRole() {
+		for _, other := range p.judged {
+			if other.setup.Role.ARN == c.Subject && other.setup.Function.ARN != "" {
+				c.peers = append(c.peers, other.setup.Function.ARN)
+			}
+		}
+	}
+	if c.removes() {
 		for i := range p.plan.Changes {
-			if a := &p.plan.Changes[i]; a.unit == u && !a.Call.removes() && a.Status == Planned {
+			if a := &p.plan.Changes[i]; a.unit == u && !a.removes() && a.Status == Planned {
 				c.Needs = append(c.Needs, a.ID)
 			}
 		}
@@ -219,7 +235,8 @@ func (p *planner) put(u *unit, c Change) {
 	p.plan.Changes = append(p.plan.Changes, c)
 }
 
-// hold keeps back what was just written and is not visible yet, and what something undoes again and again.
+// hold keeps back what was just written and is not visible yet, what a person took back, and what something undoes again and
+// again.
 func (p *planner) hold() {
 	for i := range p.plan.Changes {
 		c := &p.plan.Changes[i]
@@ -227,21 +244,29 @@ func (p *planner) hold() {
 			continue
 		}
 		var same []Write
+		undone := ""
 		for _, w := range p.history.Writes {
-			if w.Change == c.ID {
-				same = append(same, w)
+			switch c.ID {
+			case w.Change:
+				same, undone = append(same, w), ""
+			case w.Undoes:
+				undone = w.Run
 			}
+		}
+		if undone != "" && !p.opts.Approved {
+			c.Status, c.Reason = Refused, fmt.Sprintf("a person rolled this change back in run %s: a person has to apply a plan to make it again", undone)
+			continue
 		}
 		if len(same) == 0 {
 			continue
 		}
 		last := same[len(same)-1].At
-		if until := last.Add(settling); until.After(p.history.At) {
+		if until := last.Add(settling); until.After(p.history.At) && undone == "" {
 			c.Status, c.NotBefore = Waiting, &until
 			c.Reason = fmt.Sprintf("written at %s and not visible yet: AWS shows writes with a delay", last.UTC().Format(time.RFC3339))
 			continue
 		}
-		if len(same) >= RepeatLimit {
+		if len(same) >= RepeatLimit && !p.opts.Approved {
 			c.Status = Refused
 			c.Reason = fmt.Sprintf("made %d times in %d days and undone each time%s: mend it at its source", len(same), int(RepeatWindow.Hours()/24), p.owner(c))
 		}
@@ -269,25 +294,20 @@ func (p *planner) owner(c *Change) string {
 	return ""
 }
 
-// breaker weighs the plan and refuses all of it when it is too much.
-func (p *planner) breaker() {
+// weigh puts the breaker and the pause over the plan: when it is too much, all of it is refused.
+func (p *Plan) weigh() {
 	planned := 0
-	for i := range p.plan.Changes {
-		if p.plan.Changes[i].Status == Planned {
+	for i := range p.Changes {
+		if p.Changes[i].Status == Planned {
 			planned++
 		}
 	}
-	p.plan.Breaker = newBreaker(p.opts, p.history, planned)
-	reason := p.plan.Breaker.Tripped
+	p.Breaker = newBreaker(p.opts, p.history, planned)
+	reason := p.Breaker.Tripped
 	if pause := p.history.Paused; pause != nil {
 		reason = paused(pause)
 	}
-	if reason == "" {
-		return
-	}
-	for i := range p.plan.Changes {
-		if c := &p.plan.Changes[i]; c.Status == Planned {
-			c.Status, c.Reason = Refused, reason
-		}
+	if reason != "" {
+		stop(p.Changes, reason)
 	}
 }

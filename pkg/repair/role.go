@@ -32,6 +32,7 @@ type rolePlan struct {
 	current grants        // what our policy gives now
 	without rotation.Role // the role without our policy
 	open    bool          // something that decides could not be read
+	pinned  grants        // what stays in our policy whether it helps or not
 }
 
 // planRole plans the unit's inline policy: what is missing is added, what our policy no longer has to give is taken back.
@@ -54,6 +55,9 @@ func (p *planner) planRole(u *unit) {
 	}
 	now, later := rp.split(needs)
 	rp.write(now, later)
+	if len(now.grants) == 0 && len(later.grants) == 0 {
+		rp.withdraw()
+	}
 }
 
 // choose finds our policy, or the name that it will have. A name is ours when nobody has it or the policy of that name is our
@@ -84,6 +88,7 @@ func (rp *rolePlan) choose() {
 func (rp *rolePlan) needs() []need {
 	var needs []need
 	all := grants{}
+	rp.pinned = all
 	var denied []*rotation.Requirement
 	given := map[*rotation.Requirement]grant{}
 	without := decider(rp.u.setup, &rp.without, nil)
@@ -208,16 +213,16 @@ func (rp *rolePlan) split(needs []need) (now, later added) {
 		if len(findings) == 0 {
 			continue
 		}
+		a := &now
 		if due.After(rp.history.At) && !rp.opts.Approved {
-			later.add(n, findings, secrets)
-			if due.After(later.until) {
-				later.until = due
-				later.reason = fmt.Sprintf("%s names its function or key only since %s: repair.settle lets %s pass first, or a person applies the plan",
-					newly, rp.history.since(newly).UTC().Format(time.RFC3339), rp.opts.Settle)
-			}
-			continue
+			a = &later
 		}
-		now.add(n, findings, secrets)
+		a.add(n, findings, secrets)
+		if due.After(rp.history.At) && due.After(a.until) {
+			a.until = due
+			a.reason = fmt.Sprintf("%s names its function or key only since %s: repair.settle lets %s pass first, or a person applies the plan",
+				newly, rp.history.since(newly).UTC().Format(time.RFC3339), rp.opts.Settle)
+		}
 	}
 	return now, later
 }
@@ -229,8 +234,7 @@ func (rp *rolePlan) barred() string {
 	return rp.opts.roleBarred(rp.u.setup.Account, &rp.role)
 }
 
-// write puts the changes into the plan: first what is due, then what waits on top of it. A run that adds nothing and has seen
-// the whole account may take back what ours gives in vain.
+// write puts the changes into the plan: first what is due, then what waits on top of it.
 func (rp *rolePlan) write(now, later added) {
 	after := maps.Clone(rp.current)
 	if len(now.grants) > 0 {
@@ -275,14 +279,77 @@ func (rp *rolePlan) change(g grants, a added, status Status) bool {
 	kept := rp.role
 	rp.role, rp.world.roles[rp.role.ARN] = after, after
 	c.Proof.After = rp.count(rp.u)
-	if status == Waiting {
+	if !a.until.IsZero() {
 		c.NotBefore, c.Reason = &a.until, a.reason
+	}
+	if status == Waiting {
 		rp.role, rp.world.roles[rp.role.ARN] = kept, kept
 	} else {
 		rp.before = text
 	}
 	rp.put(rp.u, c)
 	return true
+}
+
+// withdraw takes back what our policy gives in vain: the owner's own grant is there, or the secret names another function now. Only a
+// run that has seen the whole account and read everything that decides does so.
+func (rp *rolePlan) withdraw() {
+	if !rp.history.Complete || rp.open || len(rp.current) == 0 || rp.barred() != "" {
+		return
+	}
+	keep := grants{}
+	for g := range rp.current {
+		if rp.pinned[g] || rp.untouchable(g) {
+			keep[g] = true
+		}
+	}
+	if len(keep) == len(rp.current) {
+		return
+	}
+	c := Change{
+		Call: DeleteRolePolicy, Status: Planned, Subject: rp.role.ARN, Name: rp.name, Before: rp.before,
+		Reason: "rotation works without what our policy gives here: it is taken back",
+	}
+	if len(keep) > 0 {
+		text, err := rp.ours.render(keep)
+		if err != nil {
+			return
+		}
+		c.Call, c.After, c.Narrows = PutRolePolicy, text, true
+	}
+	after := withInline(rp.role, rp.name, c.After)
+	if rp.loses(&after, "", nil) != "" {
+		return
+	}
+	for g := range rp.current {
+		if !keep[g] && g.on != "" {
+			if s := secretOf(rp.u.setup, g.on); s != nil {
+				c.Secrets = append(c.Secrets, s.ARN)
+			}
+		}
+	}
+	if len(c.Secrets) == 0 {
+		for _, s := range rp.u.setup.Checked() {
+			c.Secrets = append(c.Secrets, s.ARN)
+		}
+	}
+	c.Proof = Proof{
+		Required: len(rp.u.required), Before: rp.count(rp.u), Excess: "our policy shrinks, and nothing else on the role is written",
+		Lost: "every request that rotation with this role needs and that was allowed is allowed without it",
+	}
+	rp.role, rp.world.roles[rp.role.ARN] = after, after
+	c.Proof.After = rp.count(rp.u)
+	rp.put(rp.u, c)
+}
+
+// untouchable says whether a grant serves a secret that the operator wants left alone.
+func (rp *rolePlan) untouchable(g grant) bool {
+	for _, arn := range []rotation.ARN{g.on, g.secret} {
+		if s := secretOf(rp.u.setup, arn); s != nil && !rp.u.mayServe(s.ARN) {
+			return true
+		}
+	}
+	return false
 }
 
 // refuse leaves all of an addition.

@@ -37,6 +37,18 @@ func newUnit(j *drift.Judgement) *unit {
 	return u
 }
 
+// loses says which requirement of the unit is allowed as it stands and not any more with another role or function policy, or "".
+func (u *unit) loses(role *rotation.Role, function *rotation.Policy) string {
+	was, will := decider(u.setup, nil, nil), decider(u.setup, role, function)
+	for i := range u.required {
+		r := &u.required[i]
+		if was.Decide(r).Outcome == policy.Allowed && will.Decide(r).Outcome != policy.Allowed {
+			return fmt.Sprintf("%s for %s", r.Name, u.setup.Function.ARN)
+		}
+	}
+	return ""
+}
+
 // Concerns says whether a plan can have anything to do with a judgement: it has a finding, or something of ours is in place. A
 // run over a large account may forget the others, as long as it keeps or forgets the judgements of one role together.
 func Concerns(j *drift.Judgement) bool {

@@ -30,13 +30,35 @@ func newPackage(s Settings) (Package, error) {
 	p := Package{folder: folder}
 	err = copyFile(filepath.Join(folder, "bootstrap"), binary, 0o755)
 	if err == nil && s.Config != "" {
-		err = copyFile(filepath.Join(folder, configInPackage), s.Config, 0o644)
+		err = p.addConfig(s)
 	}
 	if err != nil {
 		p.remove()
 		return Package{}, fmt.Errorf("packing the function's code: %w", err)
 	}
 	return p, nil
+}
+
+// addConfig adds the config and the template files that it names, each where the config says.
+func (p Package) addConfig(s Settings) error {
+	if err := copyFile(filepath.Join(p.folder, configInPackage), s.Config, 0o644); err != nil {
+		return err
+	}
+	added := map[string]bool{}
+	for _, file := range s.Templates {
+		to := filepath.Join(p.folder, file)
+		if added[to] { // two strategies may share a template
+			continue
+		}
+		added[to] = true
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			return err
+		}
+		if err := copyFile(to, filepath.Join(filepath.Dir(s.Config), file), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // remove removes the folder; the CDK has its own copy once it has synthesized.

@@ -19,16 +19,21 @@ func TestPackageHoldsTheBinaryAndTheConfig(t *testing.T) {
 	if err := os.WriteFile(binary, []byte("binary"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	config := filepath.Join(t.TempDir(), "mine.yaml")
-	if err := os.WriteFile(config, []byte("mode: report\n"), 0o600); err != nil {
-		t.Fatal(err)
+	folder := t.TempDir()
+	config := filepath.Join(folder, "mine.yaml")
+	for _, name := range []string{config, filepath.Join(folder, "expected.json")} {
+		if err := os.WriteFile(name, []byte("text"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	p, err := newPackage(with(func(s *Settings) { s.Dist, s.Config = dist, config }))
+	p, err := newPackage(with(func(s *Settings) {
+		s.Dist, s.Config, s.Templates = dist, config, []string{"expected.json", "expected.json"}
+	}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.remove()
-	for name, want := range map[string]os.FileMode{"bootstrap": 0o755, "rotationguard.yaml": 0o644} {
+	for name, want := range map[string]os.FileMode{"bootstrap": 0o755, "rotationguard.yaml": 0o644, "expected.json": 0o644} {
 		info, err := os.Stat(filepath.Join(p.folder, name))
 		if err != nil {
 			t.Error(err)
@@ -50,8 +55,8 @@ func TestPackageHoldsTheBinaryAndTheConfig(t *testing.T) {
 		t.Error("two zips of the same code differ")
 	}
 	archive, err := zip.NewReader(bytes.NewReader(a), int64(len(a)))
-	if err != nil || len(archive.File) != 2 || archive.File[0].Name != "bootstrap" || archive.File[0].Mode().Perm() != 0o755 {
-		t.Errorf("the zip is not bootstrap, executable, and the config: %v", err)
+	if err != nil || len(archive.File) != 3 || archive.File[0].Name != "bootstrap" || archive.File[0].Mode().Perm() != 0o755 {
+		t.Errorf("the zip is not bootstrap, executable, and the config with its template: %v", err)
 	}
 	p.remove()
 	if _, err := os.Stat(p.folder); !os.IsNotExist(err) {

@@ -4,24 +4,28 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/aws/constructs-go/constructs/v10"
+
+	"github.com/rotationguard/rotationguard/pkg/config"
 )
 
 // Settings is what a deployment is made of. What rotationguard.yaml says is the same for the command, the function and
 // this app; what only a deployment knows comes from CDK context (cdk.json or --context NAME=VALUE).
 type Settings struct {
 	// From rotationguard.yaml.
-	Config         string   // its path; "" deploys the defaults
+	Config         string   // its path (context config); "" deploys the defaults
 	Mode           string   // report, repair or enforce
 	Architecture   string   // arm64 or amd64
 	Roles          []string // repair.roles: role ARNs or paths that the writer may change
 	Functions      []string // repair.functions: function ARNs that the writer may change
 	TargetBoundary string   // repair.target_boundary
+	Templates      []string // templates: files, from the config's folder
 
 	// From context, by the name beside each.
 	Schedule      string   // schedule: a rate(...) or cron(...) expression
@@ -42,15 +46,15 @@ const (
 )
 
 func defaultSettings() Settings {
-	return Settings{
-		Mode: modeReport, Architecture: "arm64",
-		Schedule: "rate(6 hours)", Window: 30, LogDays: 90, Dist: "dist",
-	}
+	s := Settings{Schedule: "rate(6 hours)", Window: 30, LogDays: 90, Dist: "dist"}
+	s.fromConfig(config.Default())
+	return s
 }
 
 // fromContext reads what only a deployment knows; a value of another form is an error that names it.
 func (s *Settings) fromContext(node constructs.Node) error {
 	c := contextReader{node: node}
+	c.text("config", &s.Config)
 	c.text("schedule", &s.Schedule)
 	c.number("window", &s.Window)
 	c.number("logDays", &s.LogDays)
@@ -96,6 +100,11 @@ func (s *Settings) validate() error {
 	for _, to := range s.Subscriptions {
 		if !emailFormat.MatchString(to) && !strings.HasPrefix(to, "https://") && !queueARN.MatchString(to) {
 			return fmt.Errorf("context subscriptions %q: it is an email address, an https URL or the ARN of an SQS queue", to)
+		}
+	}
+	for _, file := range s.Templates {
+		if !filepath.IsLocal(file) {
+			return fmt.Errorf("templates %q: what is deployed lies in the config's folder or below", file)
 		}
 	}
 	if s.Mode == modeReport {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"maps"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -233,6 +235,38 @@ func TestContextIsReadAsTextNumberAndList(t *testing.T) {
 	}
 }
 
+func TestConfigDecidesWhatIsDeployed(t *testing.T) {
+	read := func(text string) (Settings, error) {
+		name := filepath.Join(t.TempDir(), "mine.yaml")
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		app := newApp(t.TempDir())
+		app.Node().SetContext(jsii.String("config"), name)
+		s, err := settingsFrom(app.Node())
+		s.Config = ""
+		return s, err
+	}
+	got, err := read("architecture: amd64\nmode: repair\nrepair:\n  roles: [/rotation/]\n  functions: [\"arn:aws:lambda:eu-west-1:111122223333:function:rotate-*\"]\n")
+	want := with(func(s *Settings) {
+		s.Mode, s.Architecture = modeRepair, "amd64"
+		s.Roles, s.Functions = []string{"/rotation/"}, []string{"arn:aws:lambda:eu-west-1:111122223333:function:rotate-*"}
+	})
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("settings = %+v, %v, want %+v", got, err, want)
+	}
+	for text, wrong := range map[string]string{
+		"mode: repair\n":              "repair.roles",
+		"mood: report\n":              "mood",
+		"architecture: riscv\n":       "architecture",
+		"templates: {a: ../b.json}\n": "templates",
+	} {
+		if _, err := read(text); err == nil || !strings.Contains(err.Error(), wrong) {
+			t.Errorf("config %q: error %v, want one that names %s", text, err, wrong)
+		}
+	}
+}
+
 func TestSettingsThatDeployAnotherThingAreRefused(t *testing.T) {
 	repair := func(change func(*Settings)) Settings {
 		s := repairing()
@@ -251,6 +285,7 @@ func TestSettingsThatDeployAnotherThingAreRefused(t *testing.T) {
 		{"days that CloudWatch Logs does not know", with(func(s *Settings) { s.LogDays = 91 }), "logDays"},
 		{"a topic by name", with(func(s *Settings) { s.Topic = "drift" }), "topic"},
 		{"a subscription over plain http", with(func(s *Settings) { s.Subscriptions = []string{"http://c.example"} }), "subscriptions"},
+		{"a template outside of the config's folder", with(func(s *Settings) { s.Templates = []string{"../expected.json"} }), "templates"},
 		{"repair without roles", repair(func(s *Settings) { s.Roles = nil }), "repair.roles"},
 		{"repair without functions", repair(func(s *Settings) { s.Functions = nil }), "repair.functions"},
 		{"enforce without roles", repair(func(s *Settings) { s.Mode, s.Roles = modeEnforce, nil }), "repair.roles"},

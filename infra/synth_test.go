@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -111,5 +113,18 @@ func run(t *testing.T, environ []string, name string, args ...string) {
 	cmd.Env = append(append(os.Environ(), "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20"), environ...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", filepath.Base(name), err, out)
+	}
+}
+
+func TestEveryContextValueIsDocumented(t *testing.T) {
+	page := string(readFile(t, "../docs/deploy.md"))
+	read := regexp.MustCompile(`c\.(?:text|number|list|truth)\("(\w+)"`).FindAllStringSubmatch(string(readFile(t, "settings.go")), -1)
+	if len(read) == 0 {
+		t.Fatal("settings.go reads no context value")
+	}
+	for _, m := range read {
+		if !strings.Contains(page, "| `"+m[1]+"` |") {
+			t.Errorf("docs/deploy.md does not explain context %s", m[1])
+		}
 	}
 }

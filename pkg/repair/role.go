@@ -359,8 +359,8 @@ func (rp *rolePlan) refuse(a added, reason string) {
 	})
 }
 
-// proveGrants shows that a document of ours gives nothing beyond the contract: it is read back as grants on this unit's things,
-// and the engine finds no request that it allows and the ceiling does not.
+// proveGrants shows that a document of ours gives nothing beyond the contract: it reads back as grants on this unit's things, and the
+// engine finds no request that it allows and the ceiling of the role does not. Whatever else the role holds, its excess does not grow.
 func (rp *rolePlan) proveGrants(text string) (excess, reason string) {
 	doc, err := policy.Parse("our policy", []byte(text))
 	if err != nil {
@@ -369,7 +369,26 @@ func (rp *rolePlan) proveGrants(text string) (excess, reason string) {
 	if _, ok := rp.ours.read(doc); !ok {
 		return "", "our document does not read back as grants of the contract"
 	}
-	return "our document holds only the contract's actions on this unit's secrets, masters and keys", ""
+	result := policy.Compare(policy.Set{Identity: rp.ceiling()}, policy.Set{Identity: []*policy.Document{doc}}, nil)
+	switch {
+	case len(result.Excess) > 0:
+		w := result.Excess[0].Request
+		return "", fmt.Sprintf("it would allow %s on %s, which is beyond the contract", w.Action, w.Resource)
+	case len(result.Indeterminate) > 0:
+		return "", "it cannot be compared with the contract: " + result.Indeterminate[0].Text
+	}
+	return "every request that our document allows is inside the contract's ceiling", ""
+}
+
+// ceiling is what the role may hold: the union over the functions that run with it.
+func (rp *rolePlan) ceiling() []*policy.Document {
+	var out []*policy.Document
+	for _, u := range rp.judged {
+		if u.setup.Role.ARN == rp.role.ARN {
+			out = append(out, u.ceiling...)
+		}
+	}
+	return out
 }
 
 // inlineSize is what IAM counts of a role's inline policies.

@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
-	"os"
 	"regexp"
 	"sort"
 	"strings"
@@ -25,7 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 
-	"github.com/rotationguard/rotationguard/pkg/awstest"
+	"github.com/rotationguard/rotationguard/pkg/awstest/emulator"
 )
 
 // step is one call, answered by what of its answer matters.
@@ -34,33 +32,22 @@ type step struct {
 	do   func(context.Context, clients) (any, error)
 }
 
-// motoAccount is a part of moto's account 123456789012 that nobody else uses: a Region and names of its own.
-const (
-	motoRegion  = "ap-southeast-4"
-	conformName = "awstest-conformance"
-)
+const conformName = "awstest-conformance"
 
 // TestAnswersAsMotoDoes makes the same calls on both and compares what moto gets right. Per-qualifier policies, duplicate
 // Sids, paging and limits are not among it, nor are a name that is being deleted, a Principal in a role's policy and a Sid
-// with a hyphen, all of which AWS refuses. It needs a moto server, whose URL `make test` puts into ROTATIONGUARD_MOTO_URL.
+// with a hyphen, all of which AWS refuses.
 func TestAnswersAsMotoDoes(t *testing.T) {
-	at := os.Getenv("ROTATIONGUARD_MOTO_URL")
-	if at == "" {
-		t.Skip("ROTATIONGUARD_MOTO_URL names no moto server")
-	}
-	useDocker := strings.NewReader(`{"lambda":{"use_docker":false}}`)
-	resp, err := http.Post(at+"/moto-api/config", "application/json", useDocker)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	a := awstest.New(t, awstest.Options{Region: motoRegion})
-	ours := newClients(a.Config())
+	server := ok(emulator.StartMoto(t.Context()))(t)
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	a, ours := start(t)
 	cfg := a.Config()
-	cfg.BaseEndpoint, cfg.Credentials = aws.String(at), credentials.NewStaticCredentialsProvider("test", "test", "")
+	cfg.BaseEndpoint, cfg.Credentials = aws.String(server.URL), credentials.NewStaticCredentialsProvider("test", "test", "")
 	moto := newClients(cfg)
-	moto.retire(context.WithoutCancel(t.Context()))
-	t.Cleanup(func() { moto.retire(context.Background()) })
 	for _, s := range conformanceSteps() {
 		t.Run(s.name, func(t *testing.T) {
 			want, got := answer(t, s, moto), answer(t, s, ours)
@@ -69,18 +56,6 @@ func TestAnswersAsMotoDoes(t *testing.T) {
 			}
 		})
 	}
-}
-
-// retire removes what an earlier run left in moto.
-func (c clients) retire(ctx context.Context) {
-	name := str(conformName)
-	c.secrets.DeleteSecret(ctx, &secretsmanager.DeleteSecretInput{SecretId: name, ForceDeleteWithoutRecovery: aws.Bool(true)})
-	c.lambda.DeleteFunction(ctx, &lambda.DeleteFunctionInput{FunctionName: name})
-	c.iam.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: name, PolicyName: str("p")})
-	c.iam.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: name, PolicyArn: str("arn:aws:iam::123456789012:policy/" + conformName)})
-	c.iam.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: name})
-	c.iam.DeletePolicy(ctx, &iam.DeletePolicyInput{PolicyArn: str("arn:aws:iam::123456789012:policy/" + conformName)})
-	c.kms.DeleteAlias(ctx, &kms.DeleteAliasInput{AliasName: str("alias/" + conformName)})
 }
 
 var (
@@ -346,7 +321,7 @@ func addFunctionSteps(add adder) {
 	add("AddPermission of a service", permit("s", "secretsmanager.amazonaws.com", none))
 	add("AddPermission with source account", permit("a", "secretsmanager.amazonaws.com", func(in *lambda.AddPermissionInput) { in.SourceAccount = str("123456789012") }))
 	add("AddPermission with source ARN", permit("n", "secretsmanager.amazonaws.com", func(in *lambda.AddPermissionInput) {
-		in.SourceArn = str("arn:aws:secretsmanager:ap-southeast-4:123456789012:secret:x-AbCdEf")
+		in.SourceArn = str("arn:aws:secretsmanager:us-east-1:123456789012:secret:x-AbCdEf")
 	}))
 	add("GetPolicy", get)
 	add("AddPermission with a stale revision", permit("r", "secretsmanager.amazonaws.com", func(in *lambda.AddPermissionInput) { in.RevisionId = str("stale") }))
@@ -359,7 +334,7 @@ func addFunctionSteps(add adder) {
 	})
 	add("GetPolicy after removing", get)
 	add("ListTags", func(ctx context.Context, c clients) (any, error) {
-		out, err := c.lambda.ListTags(ctx, &lambda.ListTagsInput{Resource: str("arn:aws:lambda:" + motoRegion + ":123456789012:function:" + conformName)})
+		out, err := c.lambda.ListTags(ctx, &lambda.ListTagsInput{Resource: str("arn:aws:lambda:us-east-1:123456789012:function:" + conformName)})
 		if err != nil {
 			return nil, err
 		}

@@ -10,15 +10,12 @@ type Quotas map[string]float64
 // published: they are absent, and may be set by a test under "iam" and "cloudformation".
 func DefaultQuotas() Quotas {
 	return Quotas{
-		"secretsmanager:DescribeSecret": 40_000, // with GetSecretValue
+		"secretsmanager:DescribeSecret": 40_000,
 		"secretsmanager:ListSecrets":    100,
-		"secretsmanager:ResourcePolicy": 50, // Delete-, Get-, Put- and ValidateResourcePolicy together
+		"secretsmanager:ResourcePolicy": 50, // Delete-, Get- and PutResourcePolicy together
 		"secretsmanager:RotateSecret":   50, // with CancelRotateSecret
 		"secretsmanager:PutSecretValue": 50, // with UpdateSecret
 		"secretsmanager:TagResource":    50, // with UntagResource
-		"secretsmanager:CreateSecret":   50,
-		"secretsmanager:DeleteSecret":   50,
-		"secretsmanager:BatchGetSecret": 100,
 		"lambda:GetPolicy":              15,
 		"lambda:GetFunction":            100,
 		"lambda":                        15, // all other control plane calls together
@@ -28,7 +25,11 @@ func DefaultQuotas() Quotas {
 		"kms:ListAliases":               500,
 		"kms:CreateKey":                 5,
 		"kms:CreateAlias":               5,
+		"kms:CreateGrant":               50,
 		"kms:PutKeyPolicy":              15,
+		"kms:EnableKey":                 5,
+		"kms:DisableKey":                5,
+		"kms:ScheduleKeyDeletion":       15,
 		"sts":                           600,
 	}
 }
@@ -36,8 +37,6 @@ func DefaultQuotas() Quotas {
 // quotaGroup names the group that an operation counts in.
 func quotaGroup(op *operation) string {
 	switch op.service + ":" + op.name {
-	case "secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue":
-		return "secretsmanager:DescribeSecret"
 	case "secretsmanager:GetResourcePolicy", "secretsmanager:PutResourcePolicy", "secretsmanager:DeleteResourcePolicy":
 		return "secretsmanager:ResourcePolicy"
 	case "secretsmanager:RotateSecret", "secretsmanager:CancelRotateSecret":
@@ -46,8 +45,6 @@ func quotaGroup(op *operation) string {
 		return "secretsmanager:PutSecretValue"
 	case "secretsmanager:TagResource", "secretsmanager:UntagResource":
 		return "secretsmanager:TagResource"
-	case "secretsmanager:BatchGetSecretValue":
-		return "secretsmanager:BatchGetSecret"
 	case "lambda:GetPolicy", "lambda:GetFunction":
 		return "lambda:" + op.name
 	}

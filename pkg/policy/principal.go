@@ -141,7 +141,8 @@ func isProvider(id string) bool {
 // names says how the principal names the caller.
 //
 // "*" and {"AWS":"*"} reach everybody, services and anonymous callers included. An account reaches every principal of it.
-// A role's ARN reaches its sessions. A deleted principal reaches nobody.
+// A role's ARN reaches its sessions. A role whose session is not known is in none of the sessions that a policy names. A
+// deleted principal reaches nobody.
 func (t *principalTest) names(caller *Caller) reach {
 	switch t.form {
 	case principalEverybody:

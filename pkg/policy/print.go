@@ -43,13 +43,6 @@ func (s *Statement) String() string {
 	return w.b.String()
 }
 
-// Indent is the statement as JSON on several lines, two spaces a level.
-func (s *Statement) Indent() string {
-	w := printer{pretty: true}
-	w.statement(s)
-	return w.b.String()
-}
-
 // printer writes JSON in a fixed order of members.
 type printer struct {
 	b      strings.Builder

@@ -78,7 +78,7 @@ func TestVerdictsOnMoto(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	cfg := config(s.URL)
+	cfg := motoConfig(s.URL)
 	if err := account.Seed(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestVerdictsOnMoto(t *testing.T) {
 	t.Logf("calls: %v", calls)
 }
 
-func config(url string) aws.Config {
+func motoConfig(url string) aws.Config {
 	return aws.Config{Region: account.Region, BaseEndpoint: &url, Credentials: credentials.NewStaticCredentialsProvider("demo", "demo", "")}
 }
 

@@ -563,8 +563,16 @@ func (l *language) meet(m *language, b *budget) (text string, ok, known bool) {
 		queue = queue[:len(queue)-1]
 		i, j := int(at)/w, int(at)%w
 		if i == n && j == w-1 {
+			// Where both languages have a star, a word reads better than nothing.
+			const word = "elpmaxe"
 			var out []rune
-			for ; at != 0; at = seen[at].from {
+			for ; ; at = seen[at].from {
+				if a, b := int(at)/w, int(at)%w; a < n && b < w-1 && l.steps[a].star() && m.steps[b].star() {
+					out = append(out, []rune(word)...)
+				}
+				if at == 0 {
+					break
+				}
 				if seen[at].char != silent {
 					out = append(out, seen[at].char)
 				}

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"math/bits"
+	"slices"
 	"strings"
 )
 
@@ -156,11 +157,14 @@ func (s *textSpace) guess(hints []string) (complete bool) {
 	for _, h := range hints {
 		s.try(h)
 	}
+	var odd []string // texts that look like patterns: they read badly
 	for _, list := range [][]*element{s.require, s.tell} {
 		for _, e := range list {
 			for _, l := range e.languages {
 				switch {
 				case l.opaque, l.empty:
+				case l.single && strings.ContainsAny(l.text, "*?"):
+					odd = append(odd, l.text)
 				case l.single:
 					s.try(l.text)
 				default:
@@ -173,6 +177,9 @@ func (s *textSpace) guess(hints []string) (complete bool) {
 			}
 		}
 	}
+	for _, text := range odd {
+		s.try(text)
+	}
 	return false
 }
 
@@ -183,8 +190,12 @@ func (l *language) member(variant int) string {
 	}
 	runs := [...]string{"example", "x0", "", "other-1"}
 	segments := [...]string{"arn", "aws", "s3", "us-east-1", "111122223333"}
-	const letters, digits = "AbCdEf", "1234567890"
-	isARN := strings.HasPrefix(l.prefix, "arn:")
+	const digits = "1234567890"
+	letters := "AbCdEf"
+	if variant > 0 {
+		letters = "GhIjKl"
+	}
+	isARN := strings.HasPrefix(l.prefix, "arn:") || l.colons() >= arnColons
 	var out strings.Builder
 	colon, one, empty := 0, 0, true
 	for i, s := range l.symbols() {
@@ -227,6 +238,17 @@ func (l *language) member(variant int) string {
 	return out.String()
 }
 
+// colons counts the colons that every member has.
+func (l *language) colons() int {
+	n := 0
+	for _, s := range l.symbols() {
+		if s == (symbol{symbolChar, ':'}) {
+			n++
+		}
+	}
+	return n
+}
+
 // maxCombinations bounds how many sets of languages a proof by pairs looks through before the automata are asked.
 const maxCombinations = 2048
 
@@ -251,7 +273,31 @@ func (s *textSpace) complete(abstract bool) bool {
 		}
 		return true
 	}
+	s.meetings(languages)
+	if ok {
+		wanted = slices.DeleteFunc(wanted, func(class string) bool { _, have := s.seen[class]; return have })
+		if len(wanted) == 0 {
+			return true
+		}
+	}
 	return s.product(languages, wanted, ok)
+}
+
+// meetings adds the classes of strings that are in two languages: they read better than what the automata find.
+func (s *textSpace) meetings(languages []*language) {
+	if len(languages) > 16 {
+		return
+	}
+	for i, l := range languages {
+		for _, m := range languages[:i] {
+			if l.single || m.single || s.budget.spent() {
+				continue
+			}
+			if text, ok, _ := l.meet(m, s.budget); ok {
+				s.try(text)
+			}
+		}
+	}
 }
 
 // languages lists what the elements name, each once.

@@ -57,12 +57,13 @@ func (f family) join(g family) family {
 	return familyMixed
 }
 
-// typedValues lists one value for every class of numbers, dates, addresses or Booleans that the tests can tell apart.
-func typedValues(tests []*condition) []string {
+// typedValues lists one value for every class of numbers, dates, addresses or Booleans that the tests can tell apart, and at
+// least one of the key's own family.
+func typedValues(own family, tests []*condition) []string {
 	var out []string
 	for _, f := range [...]family{familyNumber, familyDate, familyBoolean, familyAddress} {
 		mine := slices.DeleteFunc(slices.Clone(tests), func(k *condition) bool { return familyOf(k) != f })
-		if len(mine) == 0 {
+		if len(mine) == 0 && f != own {
 			continue
 		}
 		switch f {

@@ -382,8 +382,17 @@ func (x *actionIndex) split(facts *factView, b *budget) (g *actionGroups, comple
 
 // addFactActions lists the actions that the facts name beside those of the statements, where a wildcard can reach them.
 func (x *actionIndex) addFactActions(facts *factView) {
+	everything := len(x.cross) > 0
+	for w := range x.always {
+		everything = everything || x.always[w]|x.inverted[w] != 0
+	}
 	for _, text := range facts.actions {
-		if _, ok := x.lookup(lowerASCII(text)); ok {
+		lower := lowerASCII(text)
+		if _, ok := x.lookup(lower); ok {
+			continue
+		}
+		service, _, _ := strings.Cut(lower, ":")
+		if i := x.lookupService(service); !everything && (i < 0 || len(x.services[i].globs) == 0) {
 			continue
 		}
 		x.reserve()
@@ -442,7 +451,7 @@ func (x *actionIndex) splitPrefixes(g *actionGroups, service int32, out []uint64
 // splitService finds the classes of a service by automata.
 func (x *actionIndex) splitService(g *actionGroups, service int32, out []uint64, b *budget) bool {
 	name := string(x.serviceName(service)) + ":"
-	require := []*element{{languages: []*language{prefixLanguage(name)}}}
+	require := []*element{{languages: []*language{newLanguage(append(literalLanguage(name).symbols(), symbol{kind: symbolAnyInSegment}, symbol{kind: symbolStarInSegment}))}}}
 	return x.splitSpace(g, require, name, out, b)
 }
 
@@ -463,7 +472,7 @@ func (x *actionIndex) splitRest(g *actionGroups, out []uint64, b *budget) bool {
 	for i := range x.services {
 		named.languages = append(named.languages, prefixLanguage(string(x.serviceName(int32(i)))+":"))
 	}
-	colon := newLanguage([]symbol{{kind: symbolAnyInSegment}, {kind: symbolStarInSegment}, {symbolChar, ':'}, {kind: symbolAny}, {kind: symbolStar}})
+	colon := newLanguage([]symbol{{kind: symbolAnyInSegment}, {kind: symbolStarInSegment}, {symbolChar, ':'}, {kind: symbolAnyInSegment}, {kind: symbolStarInSegment}})
 	return x.splitSpace(g, []*element{named, {languages: []*language{colon}}}, "", out, b)
 }
 
@@ -503,6 +512,13 @@ func (x *actionIndex) splitSpace(g *actionGroups, require []*element, service st
 	for {
 		space := newTextSpace(append(slices.Clone(require), listed), tell, b)
 		hints := realActions(strings.TrimSuffix(service, ":"))
+		if service == "" {
+			hints = []string{"example:ReadExample"}
+			for _, real := range realServices {
+				names := realActions(real)
+				hints = append(hints, names[:min(3, len(names))]...)
+			}
+		}
 		lower := make([]string, len(hints))
 		for i, h := range hints {
 			lower[i] = lowerASCII(h)
@@ -555,7 +571,7 @@ func (g *actionGroups) spell(c int32, group int) (string, bool) {
 		return spellAction(string(x.arena[e.start:e.end]), e.text), true
 	}
 	if cell.text != "" {
-		return spellAction(cell.text, cell.text), true
+		return spellAction(cell.text, titleAction(cell.text)), true
 	}
 	out := make([]uint64, x.words)
 	want := g.groups[group].profile

@@ -85,7 +85,7 @@ func (c *comparer) domain(dim int32, require, tell []int32) *domain {
 	case f == familyMixed:
 		d.mixed(c, require, requireElements, tellElements, typed)
 	default:
-		for _, value := range typedValues(typed) {
+		for _, value := range typedValues(f, typed) {
 			d.try(v, require, value)
 		}
 		d.complete = true
@@ -218,7 +218,7 @@ func (d *domain) mixed(c *comparer, require []int32, requireElements, tellElemen
 	for _, text := range texts {
 		d.try(v, require, text)
 	}
-	for _, value := range append(typedValues(typed), "example", "other", "x0") {
+	for _, value := range append(typedValues(familyMixed, typed), "example", "other", "x0") {
 		if !slices.Contains(texts, value) {
 			d.try(v, require, value)
 			continue

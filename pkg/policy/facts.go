@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 )
 
@@ -50,8 +51,8 @@ type KeyFact struct {
 	Values Cardinality `json:"values,omitempty"`
 	// Type is the type of the values; empty leaves it to the operators that test the key.
 	Type ValueType `json:"type,omitempty"`
-	// AbsentFor are the kinds of callers whose requests never carry the key. The caller of identity documents counts as a
-	// role.
+	// AbsentFor are the kinds of callers whose requests never carry the key. The caller of identity documents is a role or
+	// a user: for it the key is absent when it is absent for both.
 	AbsentFor []CallerKind `json:"absent_for,omitempty"`
 	// PresentFor are the kinds of callers whose requests always carry the key.
 	PresentFor []CallerKind `json:"present_for,omitempty"`
@@ -114,24 +115,37 @@ var builtinFacts []byte
 
 // BuiltinFacts is what the Service Authorization Reference and the IAM User Guide say of the services that rotation
 // touches: which actions take no resource, which resource types and which condition keys the others come with, and which
-// global condition keys are single-valued, multi-valued, or never sent by a principal's own calls.
-func BuiltinFacts() *Facts {
-	f, err := ParseFacts("built-in facts", builtinFacts)
+// global condition keys are single-valued, multi-valued, or never sent by a principal's own calls. The value is shared.
+func BuiltinFacts() *Facts { return readBuiltinFacts() }
+
+// A test reads the embedded file. Should it be broken all the same, no facts only make a comparison assume less.
+var readBuiltinFacts = sync.OnceValue(func() *Facts {
+	f, _, err := readFacts(builtinFacts)
 	if err != nil {
-		// The embedded file is checked by a test; an empty set of facts only makes a comparison assume less.
 		return &Facts{}
 	}
 	return f
-}
+})
 
 // ParseFacts reads facts from JSON, strictly: unknown and repeated members, wrong types, anything after the object and values
 // that mean nothing are errors that name the place. {"builtin": true} beside the other members adds BuiltinFacts.
 func ParseFacts(name string, data []byte) (*Facts, error) {
+	f, builtin, err := readFacts(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if builtin {
+		return BuiltinFacts().With(f), nil
+	}
+	return f, nil
+}
+
+func readFacts(data []byte) (f *Facts, builtin bool, err error) {
 	if len(data) > maxFactsSize {
-		return nil, fmt.Errorf("%s: has %d bytes, more than %d", name, len(data), maxFactsSize)
+		return nil, false, fmt.Errorf("has %d bytes, more than %d", len(data), maxFactsSize)
 	}
 	if err := checkMembers(data); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, false, err
 	}
 	var read struct {
 		Builtin bool `json:"builtin"`
@@ -141,15 +155,9 @@ func ParseFacts(name string, data []byte) (*Facts, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&read); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, false, err
 	}
-	if err := read.Facts.check(); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	if read.Builtin {
-		return BuiltinFacts().With(read.Facts), nil
-	}
-	return read.Facts, nil
+	return read.Facts, read.Builtin, read.Facts.check()
 }
 
 // maxFactsSize bounds a facts file; 100,000 secrets with their tags stay below it.

@@ -220,9 +220,13 @@ func (c *comparer) context(profile int32, caller int) *factContext {
 			}
 		}
 	}
-	kind := c.callers[caller].caller.Kind
-	if kind == "" {
-		kind = CallerRole
+	// The caller of identity documents is a role or a user; only what holds for both is known of it.
+	kinds := []CallerKind{c.callers[caller].caller.Kind}
+	if kinds[0] == "" {
+		kinds = []CallerKind{CallerRole, CallerUser}
+	}
+	all := func(named []CallerKind) bool {
+		return !slices.ContainsFunc(kinds, func(k CallerKind) bool { return !slices.Contains(named, k) })
 	}
 	for i := range c.facts.keys {
 		k := &c.facts.keys[i]
@@ -230,10 +234,10 @@ func (c *comparer) context(profile int32, caller int) *factContext {
 			if !inFamily(v.dimensions[d].lower, k.Key) {
 				continue
 			}
-			if slices.Contains(k.AbsentFor, kind) {
+			if all(k.AbsentFor) {
 				need(v.atom(v.presence(int32(d), false), forAnyValue, true))
 			}
-			if slices.Contains(k.PresentFor, kind) {
+			if all(k.PresentFor) {
 				need(v.atom(v.presence(int32(d), true), forAnyValue, false))
 			}
 		}
@@ -304,6 +308,12 @@ func (c *comparer) resourceClasses() []resourceClass {
 	}
 	c.facts.classed = true
 	v := c.words
+	// What the facts ask is part of what tells resources apart.
+	for profile := range c.facts.sets {
+		for caller := range c.callers {
+			c.context(int32(profile), caller)
+		}
+	}
 	seen := map[string]bool{}
 	key := make([]byte, 0, len(v.atoms)+8)
 	pins := make([]pin, len(v.dimensions))

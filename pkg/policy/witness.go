@@ -199,6 +199,19 @@ func (w *witnesses) make(p *pendingWitness, action string) (Witness, bool) {
 			witness = smaller
 		}
 	}
+	for _, key := range slices.Sorted(maps.Keys(r.Context)) {
+		for i := 0; len(r.Context[key]) > 1 && i < len(r.Context[key]); {
+			fewer := maps.Clone(r.Context)
+			fewer[key] = slices.Delete(slices.Clone(r.Context[key]), i, i+1)
+			less := r
+			less.Context = fewer
+			if smaller, ok := w.evaluate(p, &less); ok {
+				r.Context, witness = fewer, smaller
+			} else {
+				i++
+			}
+		}
+	}
 	if len(r.Context) == 0 {
 		witness.Request.Context = nil
 	}

@@ -65,6 +65,15 @@ func spellAction(lower, written string) string {
 	return written
 }
 
+// titleAction writes the name of a made-up action with a capital, as IAM's are.
+func titleAction(lower string) string {
+	service, name, ok := strings.Cut(lower, ":")
+	if !ok || name == "" {
+		return lower
+	}
+	return service + ":" + strings.ToUpper(name[:1]) + name[1:]
+}
+
 // actionHasNoResource says whether an action is known to take no resource, only "*".
 func actionHasNoResource(action string) bool {
 	service, name, _ := strings.Cut(action, ":")

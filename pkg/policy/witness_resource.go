@@ -1,6 +1,9 @@
 package policy
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // home is the partition, Region and account that the policies speak of, so that a made-up ARN looks like theirs.
 type home struct {
@@ -116,24 +119,33 @@ func (h home) tidy(resource string) []string {
 	write := func(a arn) string {
 		return "arn:" + a.partition + ":" + a.service + ":" + a.region + ":" + a.account + ":" + a.resource
 	}
+	// Each part that IAM knows other values of is tried with them; what reads best comes first.
+	partitions := []string{a.partition}
+	if !slices.Contains(knownPartitions, a.partition) {
+		partitions = append(slices.Clone(knownPartitions), a.partition)
+	}
+	regions, accounts := []string{a.region}, []string{a.account}
+	if a.region != "" && a.region != h.region {
+		regions = []string{h.region, "us-east-1", "eu-west-1", a.region}
+	}
+	if a.account != "" && a.account != h.account && !isAccountID(a.account) {
+		accounts = []string{h.account, "444455556666", a.account}
+	}
 	var out []string
-	for i := 7; i >= 1; i-- {
-		b := a
-		if i&1 != 0 {
-			b.partition = h.partition
-		}
-		if i&2 != 0 && b.region != "" {
-			b.region = h.region
-		}
-		if i&4 != 0 && b.account != "" {
-			b.account = h.account
-		}
-		if text := write(b); text != resource && (len(out) == 0 || out[len(out)-1] != text) {
-			out = append(out, text)
+	for _, a.partition = range partitions {
+		for _, a.region = range regions {
+			for _, a.account = range accounts {
+				if text := write(a); text != resource && !slices.Contains(out, text) {
+					out = append(out, text)
+				}
+			}
 		}
 	}
 	return out
 }
+
+// knownPartitions are partitions of AWS.
+var knownPartitions = []string{"aws", "aws-cn", "aws-us-gov"}
 
 // universe is what every value of a dimension is: nil when the required elements say so already, or when it may be any text.
 // A request's resource is an ARN or "*"; so is a key that only Arn operators test an ARN.

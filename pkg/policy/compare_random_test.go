@@ -1,0 +1,302 @@
+package policy
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// randomPairs is how many random pairs a test compares: a sample, or all with ROTATIONGUARD_LONG=1.
+func randomPairs(sample, all int) int {
+	if os.Getenv("ROTATIONGUARD_LONG") == "1" {
+		return all
+	}
+	return sample
+}
+
+// keyPool is what random statements ask of a condition key, and what the brute force tries of it.
+type keyPool struct {
+	name      string
+	operators []string
+	values    []string
+	tried     [][]string // nil is absent
+}
+
+func each(values ...string) [][]string {
+	out := [][]string{nil}
+	for _, v := range values {
+		out = append(out, []string{v})
+	}
+	return out
+}
+
+func pairsOf(values ...string) [][]string {
+	out := each(values...)
+	for i := range values {
+		for j := i + 1; j < len(values); j++ {
+			out = append(out, []string{values[i], values[j]})
+			for k := j + 1; k < len(values); k++ {
+				out = append(out, []string{values[i], values[j], values[k]})
+			}
+		}
+	}
+	return out
+}
+
+var keyPools = []keyPool{
+	{"aws:username", []string{"StringEquals", "StringNotEquals", "StringLike", "StringNotLike", "StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase", "StringEqualsIfExists", "StringNotLikeIfExists", "Null"},
+		[]string{"alice", "bob", "al*", "*", "a?ice", "ALICE", "*e", "??*"},
+		each("alice", "bob", "al", "al1", "ale", "ALICE", "Alice", "zed", "zee", "", "a", "b", "e", "aXice", "bOB", "zz")},
+	{"s3:max-keys", []string{"NumericEquals", "NumericNotEquals", "NumericLessThan", "NumericLessThanEquals", "NumericGreaterThan", "NumericGreaterThanEquals", "NumericLessThanIfExists", "Null"},
+		[]string{"5", "7", "10", "10.0", "7.5"}, each("-1", "5", "6", "7", "7.2", "7.5", "8", "10", "11")},
+	{"aws:CurrentTime", []string{"DateEquals", "DateNotEquals", "DateLessThan", "DateLessThanEquals", "DateGreaterThan", "DateGreaterThanEquals", "DateGreaterThanIfExists", "Null"},
+		[]string{"2024-01-01T00:00:00Z", "1704067200", "2024-06-01"}, each("2023-01-01T00:00:00Z", "2024-01-01T00:00:00Z", "2024-02-01T00:00:00Z", "2024-06-01T00:00:00Z", "2025-01-01T00:00:00Z")},
+	{"aws:SecureTransport", []string{"Bool", "BoolIfExists", "Null"}, []string{"true", "false"}, each("true", "false")},
+	{"aws:SourceIp", []string{"IpAddress", "NotIpAddress", "IpAddressIfExists", "NotIpAddressIfExists", "Null"},
+		[]string{"10.0.0.0/8", "10.1.0.0/16", "10.1.2.3", "2001:db8::/32", "0.0.0.0/0", "::/0"},
+		each("10.0.0.1", "10.1.0.1", "10.1.2.3", "11.0.0.1", "2001:db8::1", "2002::1")},
+	{"aws:SourceArn", []string{"ArnLike", "ArnEquals", "ArnNotLike", "ArnNotEquals", "ArnLikeIfExists", "Null"},
+		[]string{"arn:aws:s3:::b", "arn:aws:s3:::*", "arn:*:s3:::b*", "arn:aws:*:*:*:*", "arn:aws:s3:*:*:?"},
+		each("arn:aws:s3:::b", "arn:aws:s3:::c", "arn:aws:s3:::bb", "arn:aws-cn:s3:::b", "arn:aws-cn:s3:::c", "arn:aws:sns:us-east-1:1:b", "arn:aws:s3:us-east-1::b", "arn:aws:s3:us-east-1::bb", "arn:aws-cn:sns:::b")},
+	{"aws:TagKeys", []string{"ForAnyValue:StringEquals", "ForAllValues:StringEquals", "ForAnyValue:StringLike", "ForAllValues:StringLike", "ForAnyValue:StringNotEquals", "ForAllValues:StringNotEquals", "StringEquals", "StringNotEquals", "ForAnyValue:StringEqualsIfExists", "Null"},
+		[]string{"a", "b", "a*", "*"}, pairsOf("a", "b", "ab", "c")},
+}
+
+var (
+	actionPool    = []string{"s3:GetObject", "s3:PutObject", "s3:Get*", "s3:*", "*", "kms:Decrypt", "s3:*Object", "S3:getobject", "s3:?etObject", "*:Decrypt", "kms:*"}
+	triedActions  = []string{"s3:GetObject", "s3:PutObject", "s3:GetBucketPolicy", "s3:ListBucket", "s3:DeleteObject", "s3:SetObject", "kms:Decrypt", "kms:Encrypt", "ec2:Decrypt", "ec2:RunInstances"}
+	resourcePool  = []string{"*", "arn:aws:s3:::b/*", "arn:aws:s3:::b/x", "arn:aws:s3:::?/*", "arn:aws:s3:::b*", "arn:aws:s3:::*/x", "arn:*:s3:::b/x", "arn:aws:s3:us-*:1:b/x", "arn:aws:s3:::b/??", "arn:aws:s3*"}
+	triedResource = []string{"*", "arn:aws:s3:::b/x", "arn:aws:s3:::b/y", "arn:aws:s3:::c/x", "arn:aws:s3:::c/y", "arn:aws:s3:::b", "arn:aws:s3:::bb", "arn:aws:s3:::bb/x", "arn:aws:s3:::bb/y", "arn:aws:s3:::cc/x", "arn:aws:s3:::cc/y", "arn:aws:s3:::b/xx", "arn:aws:s3:::b/xy",
+		"arn:aws:s3:::c/xx", "arn:aws-cn:s3:::b/x", "arn:aws-cn:s3:::c/x", "arn:aws:s3:us-east-1:1:b/x", "arn:aws:s3:eu:1:b/x", "arn:aws:kms:us-east-1:1:key/x", "arn:aws-cn:kms:us-east-1:1:key/z", "arn:aws:s3:us-east-1:1:c/z", "arn:aws:s3express:::b/x", "arn:aws:s3:::b/", "arn:aws:s3:::b/x/x", "arn:aws:s3:::c/y/x"}
+)
+
+// generator makes random documents.
+type generator struct {
+	*rand.Rand
+	keys []keyPool
+}
+
+func (g *generator) pick(pool []string, most int) []string {
+	n := 1 + g.IntN(most)
+	var out []string
+	for range n {
+		if s := pool[g.IntN(len(pool))]; !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func (g *generator) statement() Statement {
+	s := Statement{Effect: Allow}
+	if g.IntN(4) == 0 {
+		s.Effect = Deny
+	}
+	if g.IntN(6) == 0 {
+		s.NotActions = g.pick(actionPool, 2)
+	} else {
+		s.Actions = g.pick(actionPool, 3)
+	}
+	if g.IntN(5) == 0 {
+		s.NotResources = g.pick(resourcePool, 2)
+	} else {
+		s.Resources = g.pick(resourcePool, 2)
+	}
+	for range g.IntN(3) {
+		k := g.keys[g.IntN(len(g.keys))]
+		c := Condition{Operator: k.operators[g.IntN(len(k.operators))], Key: k.name}
+		if c.Operator == "Null" {
+			c.Values = g.pick([]string{"true", "false"}, 1)
+		} else {
+			c.Values = g.pick(k.values, 2)
+		}
+		if !slices.ContainsFunc(s.Conditions, func(have Condition) bool { return have.Operator == c.Operator && have.Key == c.Key }) {
+			s.Conditions = append(s.Conditions, c)
+		}
+	}
+	return s
+}
+
+func (g *generator) document(name string) *Document {
+	d := &Document{Name: name, Version: Version2012}
+	for range 1 + g.IntN(4) {
+		d.Statements = append(d.Statements, g.statement())
+	}
+	return d
+}
+
+// relative is the document with a few changes, so that many pairs are nearly equal.
+func (g *generator) relative(d *Document) *Document {
+	out := &Document{Name: "B", Version: d.Version, Statements: slices.Clone(d.Statements)}
+	for range g.IntN(3) {
+		i := g.IntN(len(out.Statements))
+		s := &out.Statements[i]
+		switch g.IntN(5) {
+		case 0:
+			out.Statements = append(out.Statements, g.statement())
+		case 1:
+			if len(s.Conditions) > 0 {
+				s.Conditions = slices.Clone(s.Conditions[1:])
+			}
+		case 2:
+			if len(s.Resources) > 0 {
+				s.Resources = g.pick(resourcePool, 2)
+			}
+		case 3:
+			if len(s.Actions) > 0 {
+				s.Actions = g.pick(actionPool, 3)
+			}
+		case 4:
+			out.Statements = slices.Delete(out.Statements, i, i+1)
+			if len(out.Statements) == 0 {
+				out.Statements = append(out.Statements, g.statement())
+			}
+		}
+	}
+	return out
+}
+
+func (g *generator) set(name string) Set {
+	s := Set{Identity: []*Document{g.document(name)}}
+	if g.IntN(6) == 0 {
+		s.Identity = append(s.Identity, g.document(name+"2"))
+	}
+	if g.IntN(6) == 0 {
+		s.Boundary = g.document(name + "-boundary")
+	}
+	return s
+}
+
+func (g *generator) pair() (Set, Set) {
+	g.keys = nil
+	for range 1 + g.IntN(2) {
+		k := keyPools[g.IntN(len(keyPools))]
+		if !slices.ContainsFunc(g.keys, func(have keyPool) bool { return have.name == k.name }) {
+			g.keys = append(g.keys, k)
+		}
+	}
+	expected := g.set("A")
+	if g.IntN(3) == 0 {
+		return expected, g.set("B")
+	}
+	actual := expected
+	actual.Identity = slices.Clone(expected.Identity)
+	i := g.IntN(len(actual.Identity))
+	actual.Identity[i] = g.relative(actual.Identity[i])
+	return expected, actual
+}
+
+// bruteForce tries every request of a small universe on both sides.
+func bruteForce(expected, actual Set, keys []keyPool, callers []Caller) (missing, excess *Request) {
+	a, b := Compile(expected), Compile(actual)
+	var contexts []map[string][]string
+	contexts = append(contexts, map[string][]string{})
+	for _, k := range keys {
+		var more []map[string][]string
+		for _, c := range contexts {
+			for _, values := range k.tried {
+				next := map[string][]string{}
+				for key, v := range c {
+					next[key] = v
+				}
+				if values != nil {
+					next[k.name] = values
+				}
+				more = append(more, next)
+			}
+		}
+		contexts = more
+	}
+	for _, caller := range callers {
+		for _, action := range triedActions {
+			for _, resource := range triedResource {
+				for _, context := range contexts {
+					r := Request{Caller: caller, Action: action, Resource: resource, Context: context}
+					x, y := a.Allows(&r), b.Allows(&r)
+					switch {
+					case x && !y && missing == nil:
+						missing = &r
+					case y && !x && excess == nil:
+						excess = &r
+					}
+				}
+			}
+		}
+		if missing != nil && excess != nil {
+			return missing, excess
+		}
+	}
+	return missing, excess
+}
+
+func describe(s Set) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "relation %q\n", s.Relation)
+	for _, d := range s.Identity {
+		fmt.Fprintf(&b, "identity %s\n", d)
+	}
+	if s.Boundary != nil {
+		fmt.Fprintf(&b, "boundary %s\n", s.Boundary)
+	}
+	for _, d := range s.Resource {
+		fmt.Fprintf(&b, "resource %s\n", d)
+	}
+	return b.String()
+}
+
+// checkWitnesses evaluates every witness again.
+func checkWitnesses(t *testing.T, expected, actual Set, r Result) {
+	t.Helper()
+	for _, w := range r.Missing {
+		if Evaluate(&expected, &w.Request).Outcome != Allowed || Evaluate(&actual, &w.Request).Outcome == Allowed {
+			t.Errorf("witness %+v is not missing", w.Request)
+		}
+	}
+	for _, w := range r.Excess {
+		if Evaluate(&expected, &w.Request).Outcome == Allowed || Evaluate(&actual, &w.Request).Outcome != Allowed {
+			t.Errorf("witness %+v is not excess", w.Request)
+		}
+	}
+}
+
+func TestCompareAgainstBruteForce(t *testing.T) {
+	n := randomPairs(2500, 120_000)
+	var equal, differ int
+	for seed := range n {
+		g := &generator{Rand: rand.New(rand.NewPCG(uint64(seed), 4))}
+		expected, actual := g.pair()
+		got := Compare(expected, actual, nil)
+		missing, excess := bruteForce(expected, actual, g.keys, []Caller{{}})
+		if len(got.Indeterminate) > 0 {
+			t.Fatalf("seed %d is indeterminate: %v\n%s%s", seed, got.Indeterminate, describe(expected), describe(actual))
+		}
+		if missing != nil && len(got.Missing) == 0 {
+			t.Fatalf("seed %d: Compare does not see that %+v is missing\n%s%s", seed, *missing, describe(expected), describe(actual))
+		}
+		if excess != nil && len(got.Excess) == 0 {
+			t.Fatalf("seed %d: Compare does not see that %+v is excess\n%s%s", seed, *excess, describe(expected), describe(actual))
+		}
+		checkWitnesses(t, expected, actual, got)
+		if got.Verdict() == Equivalent {
+			equal++
+		} else {
+			differ++
+			if missing == nil && len(got.Missing) > 0 {
+				t.Logf("seed %d: only Compare sees %+v", seed, got.Missing[0].Request)
+			}
+			if excess == nil && len(got.Excess) > 0 {
+				t.Logf("seed %d: only Compare sees %+v", seed, got.Excess[0].Request)
+			}
+		}
+		if t.Failed() {
+			t.Fatalf("seed %d\n%s%s", seed, describe(expected), describe(actual))
+		}
+	}
+	t.Logf("%d pairs: %d equivalent, %d different", n, equal, differ)
+	if equal < n/20 || differ < n/20 {
+		t.Errorf("of %d pairs %d are equivalent and %d differ: the sample says little", n, equal, differ)
+	}
+}

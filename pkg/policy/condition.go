@@ -126,11 +126,12 @@ func (c *condition) test(r *Request) truth {
 			result = max(result, c.testValue(value, r))
 		}
 		return result
+	default:
+		if len(values) > 1 {
+			return no
+		}
+		return c.testValue(values[0], r)
 	}
-	if len(values) > 1 {
-		return no
-	}
-	return c.testValue(values[0], r)
 }
 
 // testNull: true asks for an absent key, false for a present one.

@@ -17,7 +17,9 @@ func roleRequest() Request {
 	return Request{Caller: Caller{Kind: CallerRole, ARN: roleARN, Session: sessionARN}, Action: "secretsmanager:GetSecretValue", Resource: secretARN}
 }
 
-func statementOf(members string) string { return `{"Version":"2012-10-17","Statement":[{` + members + `}]}` }
+func statementOf(members string) string {
+	return `{"Version":"2012-10-17","Statement":[{` + members + `}]}`
+}
 
 func TestStatementElements(t *testing.T) {
 	tests := []struct {

@@ -148,13 +148,11 @@ func splitTokens(text string, wildcards, variables bool) []token {
 func resourceVariables(tokens []token) []token {
 	colons := 0
 	for i := range tokens {
-		switch t := &tokens[i]; t.kind {
-		case tokenLiteral:
+		switch t := &tokens[i]; {
+		case t.kind == tokenLiteral:
 			colons += strings.Count(t.text, ":")
-		case tokenVariable:
-			if colons < arnColons {
-				*t = token{kind: tokenLiteral, text: t.escapeText}
-			}
+		case t.kind == tokenVariable && colons < arnColons:
+			*t = token{kind: tokenLiteral, text: t.escapeText}
 		}
 	}
 	return tokens
@@ -174,6 +172,7 @@ func resourceVariables(tokens []token) []token {
 // wildcards match anything.
 func settle(tokens []token, rule patternRule) (settled []token, never bool) {
 	switch rule {
+	case ruleText:
 	case ruleARN:
 		colons := 0
 		for i := range tokens {
@@ -195,7 +194,7 @@ func settle(tokens []token, rule patternRule) (settled []token, never bool) {
 			t := &tokens[i]
 			t.within = false
 			switch t.kind {
-			case tokenLiteral:
+			case tokenLiteral, tokenVariable:
 				colons += strings.Count(t.text, ":")
 			case tokenOne:
 				t.within = colons < arnColons
@@ -251,8 +250,9 @@ func (p *pattern) matchSettled(s string) bool {
 		return len(s) == len(text) && hasPrefix(s, text, p.fold)
 	case shapePrefix:
 		return hasPrefix(s, p.tokens[0].text, p.fold)
+	default:
+		return matchTokens(p.tokens, s, p.fold)
 	}
-	return matchTokens(p.tokens, s, p.fold)
 }
 
 // matchVariables replaces the variables first. A value that is put in is literal text, never a pattern. A variable without

@@ -86,6 +86,7 @@ func (j *judged) line() string {
 		principal = ""
 	case CallerUser:
 		principal = j.request.Caller.ARN
+	default:
 	}
 	context := map[string]any{}
 	for key, values := range j.request.Context {

@@ -115,6 +115,7 @@ func (op operator) String() string {
 	}
 	var b strings.Builder
 	switch op.quantifier {
+	case single:
 	case forAllValues:
 		b.WriteString(forAllValuesPrefix)
 	case forAnyValue:
@@ -133,6 +134,7 @@ func (c comparison) takesVariables() bool {
 	switch c {
 	case stringEquals, stringEqualsIgnoreCase, stringLike, arnLike, boolEquals:
 		return true
+	default:
+		return false
 	}
-	return false
 }

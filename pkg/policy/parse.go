@@ -543,6 +543,7 @@ func (c comparison) typed() bool {
 	switch c {
 	case stringEquals, stringEqualsIgnoreCase, stringLike, arnLike:
 		return false
+	default:
+		return true
 	}
-	return true
 }

@@ -148,16 +148,11 @@ func (t *principalTest) names(caller *Caller) reach {
 	case principalEverybody:
 		return reachDirect
 	case principalAccount:
-		switch caller.Kind {
-		case CallerService, CallerAnonymous:
-			return reachNone
-		case CallerAccount:
-			if accountOf(caller.ARN) == t.id {
-				return reachDirect
-			}
-			return reachNone
-		}
-		if caller.account() == t.id {
+		switch {
+		case caller.Kind == CallerService, caller.Kind == CallerAnonymous, caller.account() != t.id:
+		case caller.Kind == CallerAccount:
+			return reachDirect
+		default:
 			return reachAccount
 		}
 	case principalRole:
@@ -192,6 +187,7 @@ func (t *principalTest) names(caller *Caller) reach {
 		if caller.Kind == CallerAccount && caller.ARN == t.id {
 			return reachDirect
 		}
+	case principalDeleted:
 	}
 	return reachNone
 }

@@ -93,7 +93,7 @@ func (e *slow) evaluate(set *Set, r *Request) Outcome {
 		return ExplicitlyDenied
 	}
 	inside := set.Boundary == nil || boundary
-	allowed := false
+	var allowed bool
 	switch set.Relation {
 	case ResourceOnly:
 		allowed = resource.direct || resource.role || resource.account
@@ -185,15 +185,15 @@ func (e *slow) applies(d *Document, s *Statement, r *Request) bool {
 	return true
 }
 
-// globExpression turns a glob into a regular expression; any stands for one character.
-func globExpression(glob, any string) string {
+// globExpression turns a glob into a regular expression; character matches one.
+func globExpression(glob, character string) string {
 	var b strings.Builder
 	for _, c := range glob {
 		switch c {
 		case '*':
-			b.WriteString(any + "*")
+			b.WriteString(character + "*")
 		case '?':
-			b.WriteString(any)
+			b.WriteString(character)
 		default:
 			b.WriteString(regexp.QuoteMeta(string(c)))
 		}

@@ -28,6 +28,9 @@ func Judge(group rotation.Group, opts Options) []Judgement {
 		judges[i] = &judge{setup: &group.Setups[i], contract: &contract, decider: rotation.NewDecider(&group.Setups[i]), opts: &opts}
 		judgements[i] = Judgement{Setup: setup, Contract: contract}
 	}
+	for _, j := range judges {
+		j.answer()
+	}
 	shared := judgeRole(judges, group.Listed)
 	for i, j := range judges {
 		judgements[i].Secrets = j.judge(shared)
@@ -42,7 +45,7 @@ type judge struct {
 	contract *rotation.Contract
 	decider  *rotation.Decider
 	opts     *Options
-	answers  []rotation.Answer // of contract.Required, in its order
+	answers  []rotation.Answer  // of contract.Required, in its order
 	targets  map[string]*target // the documents that fixes add statements to
 }
 
@@ -200,14 +203,22 @@ func sortFindings(findings []*Finding) {
 	})
 }
 
-// required answers every required request. Requests that differ only in a version stage or a subnet make one finding.
-func (j *judge) required(common *tally, own map[rotation.ARN]*tally) {
+// answer decides every required request.
+func (j *judge) answer() {
+	if j.orphan() {
+		return
+	}
 	j.answers = make([]rotation.Answer, len(j.contract.Required))
+	for i := range j.contract.Required {
+		j.answers[i] = j.decider.Decide(&j.contract.Required[i])
+	}
+}
+
+// required sorts the answers into findings and reasons. Requests that differ only in a version stage or a subnet make one finding.
+func (j *judge) required(common *tally, own map[rotation.ARN]*tally) {
 	made := map[string]*Finding{}
 	for i := range j.contract.Required {
-		r := &j.contract.Required[i]
-		a := j.decider.Decide(r)
-		j.answers[i] = a
+		r, a := &j.contract.Required[i], &j.answers[i]
 		t := common
 		if r.Secret != "" {
 			if t = own[r.Secret]; t == nil {
@@ -217,11 +228,11 @@ func (j *judge) required(common *tally, own map[rotation.ARN]*tally) {
 		}
 		switch {
 		case a.Outcome == policy.Undecided:
-			t.unknown = append(t.unknown, undecidedText(r, &a)...)
+			t.unknown = append(t.unknown, undecidedText(r, a)...)
 		case a.Denied():
 			key := string(r.Target) + " " + string(r.Secret) + " " + string(r.Subject) + " " + r.Request.Action
 			if made[key] == nil {
-				made[key] = j.missing(r, &a)
+				made[key] = j.missing(r, a)
 				t.findings = append(t.findings, made[key])
 				if !r.Latent {
 					t.denied = append(t.denied, requestText(&r.Request)+" is denied")

@@ -8,29 +8,27 @@ import (
 // judgeRole finds what the role that the setups share may do beyond the union of their contracts, and who may assume it.
 func judgeRole(judges []*judge, listed *rotation.Listing) roleJudgement {
 	var out roleJudgement
-	var first *judge
+	var checked []*judge
 	var expected []string
 	for _, j := range judges {
 		if j.setup.Role.ARN == "" || j.orphan() || len(j.setup.Checked()) == 0 {
 			continue
 		}
-		if first == nil {
-			first = j
-		}
+		checked = append(checked, j)
 		service := lambdaService
 		if j.setup.External() {
 			service = secretsManager
 		}
 		expected = append(expected, service)
 	}
-	if first == nil {
+	if len(checked) == 0 {
 		return out
 	}
-	out.findings = trustFindings(first, expected)
-	if logs := missingLogs(judges); logs != nil {
+	out.findings = trustFindings(checked[0], expected)
+	if logs := missingLogs(checked); logs != nil {
 		out.findings = append(out.findings, logs)
 	}
-	findings, unsure := roleExcess(judges, listed)
+	findings, unsure := roleExcess(checked, listed)
 	out.findings, out.unsure = append(out.findings, findings...), unsure
 	return out
 }
@@ -38,7 +36,7 @@ func judgeRole(judges []*judge, listed *rotation.Listing) roleJudgement {
 // missingLogs: without these actions a failing rotation cannot be looked into; it rotates all the same.
 func missingLogs(judges []*judge) *Finding {
 	for _, j := range judges {
-		if j.setup.Function.ARN == "" || j.orphan() || len(j.setup.Checked()) == 0 {
+		if j.setup.Function.ARN == "" {
 			continue
 		}
 		for _, r := range rotation.LogRequirements(j.setup) {

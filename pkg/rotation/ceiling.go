@@ -217,9 +217,21 @@ func (c *ceilingBuilder) keys() {
 		if name, _, ok := s.ARN.SecretName(); ok && plain(s.ARN) {
 			contexts = append(contexts, strings.TrimSuffix(string(s.ARN), s.ARN.Parts().Resource)+"secret:"+name+"-??????")
 		}
-		if key, ok := c.setup.Keys[s.KMSKeyID]; ok && s.KMSKeyID != "" && plain(key.ARN) && !slices.Contains(keys, string(key.ARN)) {
-			keys = append(keys, string(key.ARN))
-		} else if arn := ARN(s.KMSKeyID); !ok && plain(arn) && arn.Parts().Service == "kms" && !slices.Contains(keys, string(arn)) {
+		if s.KMSKeyID == "" {
+			return
+		}
+		arn := c.setup.Keys[s.KMSKeyID].ARN
+		if named := ARN(s.KMSKeyID); arn == "" && strings.HasPrefix(named.Parts().Resource, "key/") {
+			arn = named
+		}
+		if arn == "" {
+			// An alias that could not be resolved: which of the Region's keys it means is not known.
+			p := s.ARN.Parts()
+			arn = ARN("arn:" + p.Partition + ":kms:" + p.Region + ":" + p.Account + ":key/*")
+		} else if !plain(arn) {
+			return
+		}
+		if !slices.Contains(keys, string(arn)) {
 			keys = append(keys, string(arn))
 		}
 	}

@@ -154,6 +154,7 @@ func (r *Repairer) make(ctx context.Context, c *Change) error {
 		c.Status, c.Reason = Refused, reason
 		return nil
 	}
+	var refused document // what the policy was when its RevisionId was refused
 	for attempt := 1; ; attempt++ {
 		now, err := r.read(ctx, c)
 		if err != nil {
@@ -169,6 +170,11 @@ func (r *Repairer) make(ctx context.Context, c *Change) error {
 			c.Status, c.Reason = Refused, reason
 			return nil
 		}
+		if attempt > 1 && c.Call == RemovePermission && now == refused {
+			// Nobody changed it: the answer was not about the revision (moto refuses every one that RemovePermission carries).
+			now.revision = ""
+		}
+		refused = now
 		again, err := r.write(ctx, c, now)
 		if err != nil || !again {
 			return err

@@ -49,19 +49,31 @@ func (c *Compiled) Evaluate(r *Request) Decision {
 		s := &c.statements[i]
 		return answers[i] == maybe && (s.deny || allow == maybe)
 	}
+	if outcome, decided := c.settleOpen(answers[:len(c.statements)], reaches[:len(c.statements)], r); decided {
+		return Decision{Outcome: outcome, By: c.refs(func(i int) bool {
+			return outcome != ImplicitlyDenied && c.statements[i].side != boundarySide && c.statements[i].deny == (outcome == ExplicitlyDenied) && answers[i] != no
+		})}
+	}
 	return Decision{Outcome: Undecided, By: c.refs(undecided), Keys: c.unknownKeys(r, undecided)}
 }
 
-// Allows says whether r is allowed for certain. It allocates nothing.
+// Allows says whether r is allowed for certain, as Evaluate would. It allocates nothing unless an unknown key stands in the
+// way.
 func (c *Compiled) Allows(r *Request) bool {
 	var t tally
 	for i := range c.statements {
 		c.count(&t, &c.statements[i], r)
-		if t.deny != no {
+		if t.deny == yes {
 			return false
 		}
 	}
-	return c.combine(&t, t.boundary) == yes
+	switch allow := c.combine(&t, t.boundary); {
+	case allow == no:
+		return false
+	case allow == yes && t.deny == no:
+		return true
+	}
+	return c.Evaluate(r).Outcome == Allowed
 }
 
 // count tests one statement and adds its answer to the tally.
@@ -70,26 +82,29 @@ func (c *Compiled) count(t *tally, s *statement, r *Request) (truth, reach) {
 		return no, reachNone
 	}
 	answer, named := s.test(r, c.bounded && c.relation != ResourceOnly)
-	if answer == no {
-		return no, named
+	if answer != no {
+		into := c.field(t, s, named)
+		*into = max(*into, answer)
 	}
-	into := &t.deny
-	if !s.deny {
-		switch {
-		case s.side == identitySide:
-			into = &t.identity
-		case s.side == boundarySide:
-			into = &t.boundary
-		case named == reachDirect:
-			into = &t.resourceDirect
-		case named == reachRole:
-			into = &t.resourceRole
-		default:
-			into = &t.resourceDelegates
-		}
-	}
-	*into = max(*into, answer)
 	return answer, named
+}
+
+// field is where a statement's answer counts.
+func (c *Compiled) field(t *tally, s *statement, named reach) *truth {
+	switch {
+	case s.deny:
+		return &t.deny
+	case s.side == identitySide:
+		return &t.identity
+	case s.side == boundarySide:
+		return &t.boundary
+	case named == reachDirect:
+		return &t.resourceDirect
+	case named == reachRole:
+		return &t.resourceRole
+	default:
+		return &t.resourceDelegates
+	}
 }
 
 // combine says whether the Allow statements together allow, when the boundary answers boundary.

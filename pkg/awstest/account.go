@@ -18,7 +18,7 @@ import (
 type Options struct {
 	ID     string           // 12 digits; 123456789012 when empty
 	Region string           // the home Region; us-east-1 when empty
-	Now    func() time.Time // the clock of every date, lag, session and quota; time.Now when nil
+	Now    func() time.Time // the clock of every date, lag, session and quota; time.Now when nil. Delays are real time.
 	Addr   string           // where Start and New listen; 127.0.0.1 with a free port when empty
 }
 

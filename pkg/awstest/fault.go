@@ -77,7 +77,11 @@ func (i *Injection) Remove() {
 	i.off = true
 }
 
-// Fail makes calls of this account's callers fail. Several faults may strike one call; they act in the order of Fail.
+// Fail makes calls of this account's callers fail. Several faults may strike one call; they act in the order of Fail. An
+// AssumeRole into another account is a call of the account that it comes from.
+//
+// A program that dies at its k-th call is Fail(Match{Nth: k, Count: -1}, Fault{CloseConn: true}); one that dies before it
+// sees the answer has the k-th call fail with After set, and all later ones without.
 func (a *Account) Fail(m Match, f Fault) *Injection {
 	a.srv.mu.Lock()
 	defer a.srv.mu.Unlock()
@@ -86,7 +90,7 @@ func (a *Account) Fail(m Match, f Fault) *Injection {
 	return i
 }
 
-// Heal ends all faults, denials, lags and quotas of this account.
+// Heal ends all that besets this account's calls: faults, denials, Authorize, lags, quotas, delays and empty pages.
 func (a *Account) Heal() {
 	a.srv.mu.Lock()
 	defer a.srv.mu.Unlock()
@@ -132,8 +136,7 @@ func (i *Injection) strikes() bool {
 // disturb does what the fault says and reports whether the call has ended with it.
 func (s *server) disturb(ctx context.Context, w http.ResponseWriter, wire protocol, x *exchange, c *Call, f Fault) bool {
 	if !sleep(ctx, f.Latency) {
-		s.finish(c, 0, "")
-		return true
+		s.hangUp(c)
 	}
 	if f.Run != nil {
 		f.Run()
@@ -141,10 +144,9 @@ func (s *server) disturb(ctx context.Context, w http.ResponseWriter, wire protoc
 	switch {
 	case f.Hang:
 		<-ctx.Done()
-		s.finish(c, 0, "")
+		s.hangUp(c)
 	case f.CloseConn:
-		s.finish(c, 0, "")
-		panic(http.ErrAbortHandler) // net/http's way to close a connection without an answer
+		s.hangUp(c)
 	case f.HTML != "":
 		if f.Status == 0 {
 			f.Status = http.StatusOK
@@ -159,6 +161,13 @@ func (s *server) disturb(ctx context.Context, w http.ResponseWriter, wire protoc
 		return false
 	}
 	return true
+}
+
+// hangUp closes the connection without an answer, and does not return: this is net/http's way to do so. A handler that just
+// returned would have answered with an empty success.
+func (s *server) hangUp(c *Call) {
+	s.finish(c, 0, "")
+	panic(http.ErrAbortHandler)
 }
 
 // faultFailure completes what a fault leaves open.

@@ -297,6 +297,41 @@ func (a *Account) RemoveRole(name string) bool {
 	return true
 }
 
+// User gives a user as it stands, whatever the lag.
+func (a *Account) User(name string) (User, bool) {
+	_, unlock := a.lock()
+	defer unlock()
+	v := a.state.iam.users.current(entityKey(name))
+	if v == nil {
+		return User{}, false
+	}
+	return *v.clone(), true
+}
+
+// Group gives a group as it stands, whatever the lag.
+func (a *Account) Group(name string) (Group, bool) {
+	_, unlock := a.lock()
+	defer unlock()
+	v := a.state.iam.groups.current(entityKey(name))
+	if v == nil {
+		return Group{}, false
+	}
+	return *v.clone(), true
+}
+
+// Policies gives the account's own managed policies, sorted by ARN.
+func (a *Account) Policies() []Policy {
+	_, unlock := a.lock()
+	defer unlock()
+	var out []Policy
+	for _, arn := range a.state.iam.policies.sorted() {
+		if v := a.state.iam.policies.current(arn); v != nil && !v.awsOwned() {
+			out = append(out, *v.clone())
+		}
+	}
+	return out
+}
+
 // Policy gives a managed policy as it stands, whatever the lag.
 func (a *Account) Policy(arn string) (Policy, bool) {
 	_, unlock := a.lock()

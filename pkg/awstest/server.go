@@ -101,8 +101,7 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request, wire protocol, x
 	s.mu.Unlock()
 
 	if !sleep(ctx, delay) {
-		s.finish(c, 0, "")
-		return
+		s.hangUp(c)
 	}
 	for _, f := range faults {
 		if f.After && s.disturb(ctx, w, wire, x, c, f) {

@@ -14,7 +14,8 @@ type weighing struct {
 	*excess
 	place
 	statement *policy.Statement
-	alone     *policy.Compiled // the statement by itself
+	settled   *policy.Statement // the statement as it reads for this role
+	alone     *policy.Compiled  // the statement by itself
 	witnesses []*policy.Request
 	findings  []*Finding
 }
@@ -26,9 +27,9 @@ const secretsManagerActions = " batchgetsecretvalue cancelrotatesecret createsec
 	"restoresecret rotatesecret stopreplicationtoreplica tagresource untagresource updatesecret updatesecretversionstage validateresourcepolicy "
 
 // statement makes the findings of one statement: what it exposes that counts most, and every other service that a witness names.
-func (x *excess) statement(at place, witnesses []*policy.Request) []*Finding {
+func (x *excess) statement(at place, settled *policy.Statement, witnesses []*policy.Request) []*Finding {
 	s := &at.document.Statements[at.index]
-	w := &weighing{excess: x, place: at, statement: s, witnesses: witnesses, alone: policy.Compile(policy.Set{Identity: []*policy.Document{{
+	w := &weighing{excess: x, place: at, statement: s, settled: settled, witnesses: witnesses, alone: policy.Compile(policy.Set{Identity: []*policy.Document{{
 		Name: at.document.Name, Version: at.document.Version, Statements: at.document.Statements[at.index : at.index+1],
 	}}})}
 	if w.admin() {
@@ -66,7 +67,7 @@ func (x *excess) statement(at place, witnesses []*policy.Request) []*Finding {
 
 // reaches is a request that the statement grants beyond the ceiling, or nil.
 func (w *weighing) reaches(action, resource string) *policy.Request {
-	r := w.request(w.statement, action, resource)
+	r := w.request(w.settled, action, resource)
 	if w.alone.Evaluate(&r).Outcome == policy.Allowed && w.beyond(&r) {
 		return &r
 	}
@@ -135,10 +136,6 @@ func (w *weighing) otherWitness(witnesses []*policy.Request) {
 		severity = Low
 	case slices.Contains(secretActions, r.Action):
 		severity = Medium
-	}
-	if w.possibleMaster([]string{r.Action}, r.Resource) {
-		w.master(r.Resource, r)
-		return
 	}
 	if r.Action == "secretsmanager:GetSecretValue" {
 		severity = Medium
@@ -222,7 +219,7 @@ func (w *weighing) targets(resource string) []string {
 		return out
 	}
 	if !strings.ContainsAny(resource, "*?") {
-		if !namesNoSecret(resource) {
+		if !namesNoSecret(resource) && !w.owns(rotation.ARN(resource)) {
 			out = append(out, resource)
 		}
 		return out

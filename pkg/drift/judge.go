@@ -216,6 +216,15 @@ func (j *judge) answer() {
 
 // required sorts the answers into findings and reasons. Requests that differ only in a version stage or a subnet make one finding.
 func (j *judge) required(common *tally, own map[rotation.ARN]*tally) {
+	if f := &j.setup.Function; f.ARN != "" && (f.Presence != rotation.Present || f.Role == "" && j.setup.Role.ARN == "") {
+		gaps := f.Gaps
+		if len(gaps) == 0 {
+			gaps = []rotation.Gap{{Call: "lambda:GetFunctionConfiguration", Resource: string(f.ARN), Code: "NotRead"}}
+		}
+		for _, g := range gaps {
+			common.unknown = append(common.unknown, gapText(g))
+		}
+	}
 	made := map[string]*Finding{}
 	for i := range j.contract.Required {
 		r, a := &j.contract.Required[i], &j.answers[i]

@@ -77,6 +77,7 @@ func (x *excess) compare(ceiling policy.Set) ([]*Finding, []string) {
 	}
 	result := policy.Compare(ceiling, actual, serviceFacts().With(x.facts()))
 	witnesses := map[place][]*policy.Request{}
+	settled := map[place]*policy.Statement{}
 	var order []place
 	for i := range result.Excess {
 		w := &result.Excess[i]
@@ -85,6 +86,7 @@ func (x *excess) compare(ceiling policy.Set) ([]*Finding, []string) {
 			if !ok {
 				continue
 			}
+			settled[at] = own.statement(ref)
 			if witnesses[at] == nil {
 				order = append(order, at)
 			}
@@ -99,7 +101,7 @@ func (x *excess) compare(ceiling policy.Set) ([]*Finding, []string) {
 	})
 	var findings []*Finding
 	for _, at := range order {
-		findings = append(findings, x.statement(at, witnesses[at])...)
+		findings = append(findings, x.statement(at, settled[at], witnesses[at])...)
 	}
 	var unsure []string
 	for _, r := range result.Indeterminate {

@@ -15,6 +15,16 @@ type specialized struct {
 	at        map[string][]int // by document: the index that each statement has in the account
 }
 
+// statement is a statement of the specialized documents.
+func (s *specialized) statement(ref policy.StatementRef) *policy.Statement {
+	for _, d := range s.documents {
+		if d.Name == ref.Document && ref.Index < len(d.Statements) {
+			return &d.Statements[ref.Index]
+		}
+	}
+	return &policy.Statement{}
+}
+
 // fixedContext is what every call with the role's credentials carries, whoever makes it.
 func fixedContext(s *rotation.Setup) (context map[string][]string, unknown []string) {
 	r := rotation.RoleRequest(s, "sts:GetCallerIdentity", "*")

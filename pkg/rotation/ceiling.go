@@ -147,23 +147,28 @@ func (c *ceilingBuilder) alone(prefix ARN) bool {
 }
 
 // otherFunctions: a statement that names another function's ARN in AllowRotationLambdaArn rotates that function's secrets; which
-// functions share a role is not always visible from here. Only literal ARNs count: a pattern reaches every rotating secret.
+// functions share a role is not always visible from here. Only literal ARNs count: a pattern reaches every rotating secret. The same
+// goes for the partner's type of secret in the role of managed external secrets.
 func (c *ceilingBuilder) otherFunctions() {
-	var values []string
+	const typeKey = "secretsmanager:resource/Type"
+	named := map[string][]string{}
 	for _, statement := range c.granted() {
 		for _, condition := range statement.Conditions {
-			if !strings.EqualFold(condition.Key, AllowRotationKey) {
-				continue
-			}
 			for _, v := range condition.Values {
-				if plain(ARN(v)) && ARN(v).Parts().Service == "lambda" && !slices.Contains(values, v) {
-					values = append(values, v)
+				switch {
+				case strings.EqualFold(condition.Key, AllowRotationKey) && plain(ARN(v)) && ARN(v).Parts().Service == "lambda":
+					named[AllowRotationKey] = append(named[AllowRotationKey], v)
+				case c.setup.External() && strings.EqualFold(condition.Key, typeKey) && !strings.ContainsAny(v, "*?$"):
+					named[typeKey] = append(named[typeKey], v)
 				}
 			}
 		}
 	}
-	if len(values) > 0 {
-		c.allowIf([]string{"*"}, FourActions, policy.Condition{Operator: "StringEquals", Key: AllowRotationKey, Values: values})
+	for _, key := range []string{AllowRotationKey, typeKey} {
+		if values := named[key]; len(values) > 0 {
+			slices.Sort(values)
+			c.allowIf([]string{"*"}, FourActions, policy.Condition{Operator: "StringEquals", Key: key, Values: slices.Compact(values)})
+		}
 	}
 }
 

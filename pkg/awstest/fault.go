@@ -171,8 +171,8 @@ func (s *server) hangUp(c *Call) {
 }
 
 // faultFailure completes what a fault leaves open.
-func faultFailure(wire protocol, f Fault) *Failure {
-	e := &Failure{Status: f.Status, Code: f.Code, Message: f.Message}
+func faultFailure(wire protocol, f Fault) *callFailure {
+	e := &callFailure{Status: f.Status, Code: f.Code, Message: f.Message}
 	if e.Code == "" {
 		e.Code = "InternalFailure"
 		if e.Status == http.StatusServiceUnavailable {

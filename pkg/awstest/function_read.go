@@ -145,7 +145,7 @@ func functionResource(x *exchange) string {
 	return x.acct.functionARN(x.reg, t.name, t.qualifier)
 }
 
-func notFunction(x *exchange, t target) *Failure {
+func notFunction(x *exchange, t target) *callFailure {
 	return failure(http.StatusNotFound, "ResourceNotFoundException", "Function not found: %s", x.acct.functionARN(x.reg, t.name, t.qualifier))
 }
 

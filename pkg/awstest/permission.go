@@ -24,7 +24,7 @@ func permissionOperations() []*operation {
 // maxFunctionPolicy is the quota "function resource-based policy" of 20 KB ("Lambda quotas").
 const maxFunctionPolicy = 20_480
 
-func staleRevision() *Failure {
+func staleRevision() *callFailure {
 	return failure(http.StatusPreconditionFailed, "PreconditionFailedException", "The RevisionId provided does not match the latest RevisionId. Call the GetPolicy API to retrieve the latest RevisionId for your resource.")
 }
 

@@ -13,21 +13,21 @@ import (
 	"time"
 )
 
-// Failure is an error as AWS sends it.
-type Failure struct {
+// callFailure is an error as AWS sends it.
+type callFailure struct {
 	Status  int
 	Code    string
 	Message string
 }
 
-func (f *Failure) Error() string { return f.Code + ": " + f.Message }
+func (f *callFailure) Error() string { return f.Code + ": " + f.Message }
 
-func failure(status int, code, format string, args ...any) *Failure {
-	return &Failure{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
+func failure(status int, code, format string, args ...any) *callFailure {
+	return &callFailure{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
 // bad is a failure with status 400, the most common.
-func bad(code, format string, args ...any) *Failure {
+func bad(code, format string, args ...any) *callFailure {
 	return failure(http.StatusBadRequest, code, format, args...)
 }
 
@@ -36,11 +36,11 @@ type protocol interface {
 	// parse fills the exchange from the request and names the operation.
 	parse(*exchange, *http.Request) (string, error)
 	succeed(w http.ResponseWriter, op *operation, status int, out any, id string)
-	fail(w http.ResponseWriter, f *Failure, id string)
-	unknown(operation string) *Failure
-	badToken(expired bool) *Failure
-	throttled() *Failure
-	denied(who *identity, op *operation, resource, because string) *Failure
+	fail(w http.ResponseWriter, f *callFailure, id string)
+	unknown(operation string) *callFailure
+	badToken(expired bool) *callFailure
+	throttled() *callFailure
+	denied(who *identity, op *operation, resource, because string) *callFailure
 }
 
 // protocolOf gives a service's protocol, nil for a service that is not served.
@@ -93,23 +93,23 @@ func (jsonProtocol) succeed(w http.ResponseWriter, _ *operation, status int, out
 	writeJSON(w, "application/x-amz-json-1.1", status, out)
 }
 
-func (p jsonProtocol) fail(w http.ResponseWriter, f *Failure, id string) {
+func (p jsonProtocol) fail(w http.ResponseWriter, f *callFailure, id string) {
 	w.Header().Set("X-Amzn-Requestid", id)
 	writeJSON(w, "application/x-amz-json-1.1", f.Status, map[string]string{"__type": f.Code, p.message: f.Message})
 }
 
-func (jsonProtocol) unknown(string) *Failure { return bad("UnknownOperationException", "") }
+func (jsonProtocol) unknown(string) *callFailure { return bad("UnknownOperationException", "") }
 
-func (jsonProtocol) badToken(expired bool) *Failure {
+func (jsonProtocol) badToken(expired bool) *callFailure {
 	if expired {
 		return bad("ExpiredTokenException", "The security token included in the request is expired")
 	}
 	return bad("UnrecognizedClientException", "The security token included in the request is invalid.")
 }
 
-func (p jsonProtocol) throttled() *Failure { return bad("ThrottlingException", "%s", p.slow) }
+func (p jsonProtocol) throttled() *callFailure { return bad("ThrottlingException", "%s", p.slow) }
 
-func (jsonProtocol) denied(who *identity, op *operation, resource, because string) *Failure {
+func (jsonProtocol) denied(who *identity, op *operation, resource, because string) *callFailure {
 	return bad("AccessDeniedException", "%s", notAuthorized(who, op, resource, because))
 }
 
@@ -145,7 +145,7 @@ func (restProtocol) succeed(w http.ResponseWriter, _ *operation, status int, out
 	writeJSON(w, "application/json", status, out)
 }
 
-func (restProtocol) fail(w http.ResponseWriter, f *Failure, id string) {
+func (restProtocol) fail(w http.ResponseWriter, f *callFailure, id string) {
 	w.Header().Set("X-Amzn-Requestid", id)
 	w.Header().Set("X-Amzn-Errortype", f.Code)
 	member := "message"
@@ -159,22 +159,22 @@ func (restProtocol) fail(w http.ResponseWriter, f *Failure, id string) {
 	writeJSON(w, "application/json", f.Status, body)
 }
 
-func (restProtocol) unknown(name string) *Failure {
+func (restProtocol) unknown(name string) *callFailure {
 	return failure(http.StatusNotFound, "UnknownOperationException", "%s is not served here", name)
 }
 
-func (restProtocol) badToken(expired bool) *Failure {
+func (restProtocol) badToken(expired bool) *callFailure {
 	if expired {
 		return failure(http.StatusForbidden, "ExpiredTokenException", "The security token included in the request is expired")
 	}
 	return failure(http.StatusForbidden, "UnrecognizedClientException", "The security token included in the request is invalid.")
 }
 
-func (restProtocol) throttled() *Failure {
+func (restProtocol) throttled() *callFailure {
 	return failure(http.StatusTooManyRequests, "TooManyRequestsException", "Rate exceeded")
 }
 
-func (restProtocol) denied(who *identity, op *operation, resource, because string) *Failure {
+func (restProtocol) denied(who *identity, op *operation, resource, because string) *callFailure {
 	return failure(http.StatusForbidden, "AccessDeniedException", "%s", notAuthorized(who, op, resource, because))
 }
 
@@ -218,7 +218,7 @@ func (p queryProtocol) succeed(w http.ResponseWriter, op *operation, status int,
 	send(w, "text/xml", status, b.Bytes())
 }
 
-func (p queryProtocol) fail(w http.ResponseWriter, f *Failure, id string) {
+func (p queryProtocol) fail(w http.ResponseWriter, f *callFailure, id string) {
 	type fault struct {
 		Type, Code, Message string
 	}
@@ -240,20 +240,20 @@ func (p queryProtocol) fail(w http.ResponseWriter, f *Failure, id string) {
 	send(w, "text/xml", f.Status, out)
 }
 
-func (queryProtocol) unknown(name string) *Failure {
+func (queryProtocol) unknown(name string) *callFailure {
 	return bad("InvalidAction", "Could not find operation %s", name)
 }
 
-func (queryProtocol) badToken(expired bool) *Failure {
+func (queryProtocol) badToken(expired bool) *callFailure {
 	if expired {
 		return failure(http.StatusForbidden, "ExpiredToken", "The security token included in the request is expired")
 	}
 	return failure(http.StatusForbidden, "InvalidClientTokenId", "The security token included in the request is invalid.")
 }
 
-func (queryProtocol) throttled() *Failure { return bad("Throttling", "Rate exceeded") }
+func (queryProtocol) throttled() *callFailure { return bad("Throttling", "Rate exceeded") }
 
-func (p queryProtocol) denied(who *identity, op *operation, resource, because string) *Failure {
+func (p queryProtocol) denied(who *identity, op *operation, resource, because string) *callFailure {
 	code := p.deniedCode
 	if code == "" {
 		code = "AccessDenied"

@@ -62,13 +62,13 @@ func roleResource(x *exchange) string {
 	return x.acct.arn("iam", "", "role"+cmp.Or(x.form.Get("Path"), "/")+name)
 }
 
-func noSuchEntity(format string, args ...any) *Failure {
+func noSuchEntity(format string, args ...any) *callFailure {
 	return failure(http.StatusNotFound, "NoSuchEntity", format, args...)
 }
 
-func malformed(err error) *Failure { return bad("MalformedPolicyDocument", "%v", err) }
+func malformed(err error) *callFailure { return bad("MalformedPolicyDocument", "%v", err) }
 
-func limitExceeded(format string, args ...any) *Failure {
+func limitExceeded(format string, args ...any) *callFailure {
 	return failure(http.StatusConflict, "LimitExceeded", format, args...)
 }
 

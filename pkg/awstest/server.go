@@ -221,8 +221,8 @@ func (a *Account) Operations() map[string]bool {
 }
 
 // asFailure is the error as the wire knows it; any other is an internal failure.
-func asFailure(err error) *Failure {
-	var f *Failure
+func asFailure(err error) *callFailure {
+	var f *callFailure
 	if errors.As(err, &f) {
 		return f
 	}

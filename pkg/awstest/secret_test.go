@@ -151,7 +151,7 @@ func TestSecretIDs(t *testing.T) {
 	}
 	for name, id := range map[string]string{
 		"a partial ARN that ends like a suffix is taken as complete": trap,
-		"another suffix": partial + "-XXXXXX",
+		"another suffix": partial + "-ZyXwVu",
 		"another Region": strings.Replace(full, "us-east-1", "us-west-2", 1),
 		"unknown name":   "nope",
 	} {

@@ -1,0 +1,264 @@
+package report
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rotationguard/rotationguard/pkg/drift"
+	"github.com/rotationguard/rotationguard/pkg/repair"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
+)
+
+// NotVisible is said once in every report.
+const NotVisible = "SCPs, RCPs and VPC endpoint policies are not visible from the account; they may deny what is reported as allowed."
+
+// Outcome is what a sweep comes to.
+type Outcome struct {
+	Account string
+	Region  string
+	Mode    repair.Mode
+	At      time.Time // the moment against which a rotation is overdue; it is not part of the JSON
+
+	// Secrets speak of the state after the changes, as it was read again.
+	Secrets   []Secret
+	Functions int // rotation functions that were read
+	Operators []Operator
+	Changes   []repair.Change
+	Left      []repair.Left   // what no change mends, and why
+	Breaker   *repair.Breaker // nil where nothing was planned
+	Errors    []Error
+	Notes     []string // what the reader should know besides NotVisible
+}
+
+// Secret is the answer for one secret.
+type Secret struct {
+	ARN             rotation.ARN
+	Name            string
+	Kind            rotation.Kind
+	FunctionARN     rotation.ARN // as stored
+	RoleARN         rotation.ARN
+	KMSKeyID        string
+	Strategy        rotation.Strategy // empty where none applies
+	StrategySource  rotation.Source
+	Master          rotation.ARN
+	Tags            map[string]string
+	Verdict         drift.Verdict
+	RotationCanWork *bool
+	NextRotation    *time.Time
+	Reason          string
+	Findings        []*drift.Finding
+	Notes           []string
+}
+
+// Operator is the answer for one principal that is declared to hold a permission set.
+type Operator struct {
+	Principal rotation.ARN        `json:"principal"`
+	May       rotation.Permission `json:"may"`
+	Verdict   drift.Verdict       `json:"verdict"`
+	Reason    string              `json:"reason"`
+	Findings  []*drift.Finding    `json:"findings"`
+}
+
+// Error is one thing that could not be read or done. Call is empty where no single call is meant.
+type Error struct {
+	Call       string `json:"call"`
+	Resource   string `json:"resource"`
+	Code       string `json:"code"`
+	Message    string `json:"message"`
+	Permission string `json:"permission,omitempty"` // the IAM action that the caller lacks
+}
+
+// ErrorOf is the error that a gap is.
+func ErrorOf(g rotation.Gap) Error {
+	return Error{Call: g.Call, Resource: g.Resource, Code: g.Code, Message: g.Message, Permission: g.Permission}
+}
+
+// Add takes the secrets of a judgement into the outcome. The judgement's documents are not kept.
+func (o *Outcome) Add(j *drift.Judgement) {
+	if j.Setup.Function.ARN != "" {
+		o.Functions++
+	}
+	if o.Account == "" {
+		o.Account, o.Region = j.Setup.Account, j.Setup.Region
+	}
+	for i := range j.Secrets {
+		o.Secrets = append(o.Secrets, secretOf(&j.Setup, &j.Secrets[i]))
+	}
+}
+
+func secretOf(setup *rotation.Setup, j *drift.SecretJudgement) Secret {
+	s := Secret{
+		ARN: j.Secret.ARN, Name: j.Secret.Name, Kind: j.Secret.Kind, FunctionARN: j.Secret.FunctionARN, KMSKeyID: j.Secret.KMSKeyID,
+		Tags: j.Secret.Tags, Verdict: j.Verdict, RotationCanWork: j.RotationCanWork, NextRotation: j.Secret.NextRotation,
+		Reason: j.Reason, Findings: j.Findings, Notes: slices.Clone(j.Notes),
+	}
+	if j.Secret.Checked() {
+		s.RoleARN = setup.Role.ARN
+		if s.RoleARN == "" {
+			s.RoleARN = setup.Function.Role
+		}
+		s.Strategy, s.StrategySource, s.Master = j.Secret.Declaration.Strategy, j.Secret.Declaration.StrategySource, j.Secret.Declaration.Master
+	}
+	return s
+}
+
+// Replace puts the secrets of verified judgements in the place of what was said of them before.
+func (o *Outcome) Replace(verified []drift.Judgement) {
+	at := make(map[rotation.ARN]int, len(o.Secrets))
+	for i := range o.Secrets {
+		at[o.Secrets[i].ARN] = i
+	}
+	for i := range verified {
+		for k := range verified[i].Secrets {
+			s := secretOf(&verified[i].Setup, &verified[i].Secrets[k])
+			if j, ok := at[s.ARN]; ok {
+				o.Secrets[j] = s
+			} else {
+				o.Secrets = append(o.Secrets, s)
+			}
+		}
+	}
+}
+
+// Sort puts the lists in the order in which machines read them: secrets by ARN, errors by call and resource.
+func (o *Outcome) Sort() {
+	slices.SortStableFunc(o.Secrets, func(a, b Secret) int {
+		return cmp.Or(cmp.Compare(a.ARN, b.ARN), cmp.Compare(a.Name, b.Name))
+	})
+	slices.SortStableFunc(o.Operators, func(a, b Operator) int {
+		return cmp.Or(cmp.Compare(a.Principal, b.Principal), cmp.Compare(a.May, b.May))
+	})
+	slices.SortStableFunc(o.Errors, func(a, b Error) int {
+		return cmp.Or(strings.Compare(a.Call, b.Call), strings.Compare(a.Resource, b.Resource), strings.Compare(a.Code, b.Code), strings.Compare(a.Message, b.Message))
+	})
+	o.Errors = slices.Compact(o.Errors)
+	slices.Sort(o.Notes)
+	o.Notes = slices.Compact(o.Notes)
+}
+
+// Verdicts are all verdicts, worst first.
+var Verdicts = []drift.Verdict{drift.Broken, drift.Orphaned, drift.Unknown, drift.Drifted, drift.InSync, drift.Exempt, drift.Skipped}
+
+var severities = []drift.Severity{drift.Critical, drift.High, drift.Medium, drift.Low, drift.Info}
+
+// Drift says whether a verdict is worse than in-sync and neither exempt nor skipped.
+func Drift(v drift.Verdict) bool {
+	switch v {
+	case drift.Orphaned, drift.Broken, drift.Unknown, drift.Drifted:
+		return true
+	case drift.Skipped, drift.Exempt, drift.InSync:
+		return false
+	}
+	return true
+}
+
+// Summary counts.
+type Summary struct {
+	Secrets   int                   `json:"secrets"`
+	Functions int                   `json:"functions"`
+	ByVerdict map[drift.Verdict]int `json:"by_verdict"` // every verdict, 0 too
+}
+
+// Summary counts the secrets by verdict.
+func (o *Outcome) Summary() Summary {
+	s := Summary{Secrets: len(o.Secrets), Functions: o.Functions, ByVerdict: map[drift.Verdict]int{}}
+	for _, v := range Verdicts {
+		s.ByVerdict[v] = 0
+	}
+	for i := range o.Secrets {
+		s.ByVerdict[o.Secrets[i].Verdict]++
+	}
+	return s
+}
+
+// The exit codes of a sweep.
+const (
+	ExitInSync = 0
+	ExitFailed = 1 // could not run, or a read failed
+	ExitDrift  = 2
+)
+
+// ExitCode is 1 when something could not be read or done, else 2 when drift stands or a change was refused or failed, else 0.
+func (o *Outcome) ExitCode() int {
+	switch {
+	case len(o.Errors) > 0:
+		return ExitFailed
+	case o.HasDrift() || slices.ContainsFunc(o.Changes, func(c repair.Change) bool { return c.Status == repair.Refused || c.Status == repair.Failed }):
+		return ExitDrift
+	}
+	return ExitInSync
+}
+
+// HasDrift says whether any secret or operator is worse than in sync.
+func (o *Outcome) HasDrift() bool {
+	return slices.ContainsFunc(o.Secrets, func(s Secret) bool { return Drift(s.Verdict) }) ||
+		slices.ContainsFunc(o.Operators, func(p Operator) bool { return Drift(p.Verdict) })
+}
+
+// WorstVerdict is the worst verdict of any secret or operator.
+func (o *Outcome) WorstVerdict() drift.Verdict {
+	worst := len(Verdicts) - 1
+	note := func(v drift.Verdict) {
+		if i := slices.Index(Verdicts, v); i >= 0 {
+			worst = min(worst, i)
+		}
+	}
+	for i := range o.Secrets {
+		note(o.Secrets[i].Verdict)
+	}
+	for i := range o.Operators {
+		note(o.Operators[i].Verdict)
+	}
+	return Verdicts[worst]
+}
+
+// WorstSeverity is the worst severity of any finding that is not exempt; Info where there is none.
+func (o *Outcome) WorstSeverity() drift.Severity {
+	worst := len(severities) - 1
+	note := func(findings []*drift.Finding) {
+		for _, f := range findings {
+			if i := slices.Index(severities, f.Severity); i >= 0 && f.Exempt == "" {
+				worst = min(worst, i)
+			}
+		}
+	}
+	for i := range o.Secrets {
+		if o.Secrets[i].Verdict != drift.Exempt {
+			note(o.Secrets[i].Findings)
+		}
+	}
+	for i := range o.Operators {
+		note(o.Operators[i].Findings)
+	}
+	return severities[worst]
+}
+
+// Overdue says whether the secret's next rotation should have been before at.
+func (s *Secret) Overdue(at time.Time) bool {
+	return s.NextRotation != nil && s.NextRotation.Before(at)
+}
+
+// soonest orders secrets for people: by when the next rotation is, those without a date last; of equals the worst first.
+func soonest(a, b *Secret) int {
+	at := func(s *Secret) time.Time {
+		if s.NextRotation == nil {
+			return time.Unix(1<<40, 0)
+		}
+		return *s.NextRotation
+	}
+	return cmp.Or(at(a).Compare(at(b)), cmp.Compare(slices.Index(Verdicts, a.Verdict), slices.Index(Verdicts, b.Verdict)), cmp.Compare(a.ARN, b.ARN))
+}
+
+// WithVerdict are the secrets whose verdict pick takes, soonest next rotation first.
+func (o *Outcome) WithVerdict(pick func(drift.Verdict) bool) []*Secret {
+	var picked []*Secret
+	for i := range o.Secrets {
+		if pick(o.Secrets[i].Verdict) {
+			picked = append(picked, &o.Secrets[i])
+		}
+	}
+	slices.SortStableFunc(picked, soonest)
+	return picked
+}

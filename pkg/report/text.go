@@ -1,0 +1,572 @@
+package report
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rotationguard/rotationguard/pkg/drift"
+	"github.com/rotationguard/rotationguard/pkg/repair"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
+)
+
+// Style says how text is laid out.
+type Style struct {
+	Width int  // columns; 0 means 80
+	Color bool // escape sequences for verdicts and headings
+}
+
+// The widths between which text is laid out: a table needs room, and long lines of prose are hard to read.
+const (
+	narrowest   = 60
+	widestProse = 110
+	wideTable   = 120 // from here on the table also has function and reason
+)
+
+// inSyncShown is how many secrets in sync the table lists.
+const inSyncShown = 40
+
+// WriteText writes the report for people: a table, soonest next rotation first, then for every secret that is not in sync
+// why, a witness and the fix.
+func (o *Outcome) WriteText(w io.Writer, style Style) error {
+	if style.Width == 0 {
+		style.Width = 80
+	}
+	style.Width = max(style.Width, narrowest)
+	t := &text{w: bufio.NewWriter(w), style: style, at: o.At, printed: map[string]string{}}
+	t.head(o)
+	worse := o.WithVerdict(Drift)
+	t.table(worse, o.WithVerdict(func(v drift.Verdict) bool { return v == drift.InSync }))
+	for _, s := range worse {
+		t.secret(s)
+	}
+	t.operators(o.Operators)
+	t.changes(o)
+	t.asides("Exempt", o.WithVerdict(func(v drift.Verdict) bool { return v == drift.Exempt }))
+	t.asides("Skipped", o.WithVerdict(func(v drift.Verdict) bool { return v == drift.Skipped }))
+	t.errors(o.Errors)
+	t.notes(o)
+	if err := t.w.Flush(); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	return nil
+}
+
+// text lays out lines. The buffered writer keeps the first error.
+type text struct {
+	w       *bufio.Writer
+	style   Style
+	at      time.Time
+	printed map[string]string // fixes shown, by what they are; the secret that they were shown for
+}
+
+// color is an SGR sequence that dark and light terminals show.
+type color string
+
+const (
+	bold    color = "1"
+	dim     color = "2"
+	red     color = "31"
+	green   color = "32"
+	yellow  color = "33"
+	magenta color = "35"
+)
+
+func (t *text) paint(s string, c color) string {
+	if !t.style.Color || c == "" {
+		return s
+	}
+	return "\x1b[" + string(c) + "m" + s + "\x1b[0m"
+}
+
+func verdictColor(v drift.Verdict) color {
+	switch v {
+	case drift.Broken, drift.Orphaned:
+		return red
+	case drift.Unknown:
+		return magenta
+	case drift.Drifted:
+		return yellow
+	case drift.InSync:
+		return green
+	case drift.Exempt, drift.Skipped:
+		return dim
+	}
+	return ""
+}
+
+func (t *text) line(s string) { fmt.Fprintln(t.w, strings.TrimRight(s, " ")) }
+
+func (t *text) prose() int { return min(t.style.Width, widestProse) }
+
+func (t *text) head(o *Outcome) {
+	t.line(t.paint("rotationguard", bold) + "  account " + inert(o.Account) + "  " + inert(o.Region) + "  mode " + string(o.Mode))
+	s := o.Summary()
+	counts := []string{}
+	for _, v := range Verdicts {
+		if n := s.ByVerdict[v]; n > 0 {
+			counts = append(counts, t.paint(fmt.Sprintf("%d %s", n, v), verdictColor(v)))
+		}
+	}
+	t.line(fmt.Sprintf("%s, %s: %s", count(s.Secrets, "secret"), count(s.Functions, "rotation function"), orNone(strings.Join(counts, ", "))))
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "nothing to check"
+	}
+	return s
+}
+
+// count is a number with its noun.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// table lists what is worse than in sync before what is in sync, each with the soonest next rotation first.
+func (t *text) table(worse, inSync []*Secret) {
+	if len(worse)+len(inSync) == 0 {
+		return
+	}
+	const when, verdict, gap = 24, 8, 2
+	rest := t.style.Width - when - verdict - 2*gap
+	name, function := rest, 0
+	wide := t.style.Width >= wideTable
+	if wide {
+		name = max(24, min(longestName(worse, inSync), rest/3))
+		function = max(20, (rest-name-gap)/3)
+	}
+	header := pad("NEXT ROTATION", when+gap) + pad("VERDICT", verdict+gap) + pad("SECRET", name+gap)
+	if wide {
+		header += pad("FUNCTION", function+gap) + "WHY"
+	}
+	t.line("")
+	t.line(t.paint(strings.TrimRight(header, " "), bold))
+	row := func(s *Secret) {
+		next := pad(t.next(s), when)
+		if s.Overdue(t.at) && Drift(s.Verdict) {
+			next = t.paint(next, red)
+		}
+		line := next + "  " + t.paint(pad(string(s.Verdict), verdict), verdictColor(s.Verdict)) + "  "
+		if wide {
+			line += pad(shorten(secretName(s), name), name+gap) + pad(shorten(functionName(s.FunctionARN), function), function+gap)
+			line += shorten(inert(s.Reason), rest-name-function-2*gap)
+		} else {
+			line += shorten(secretName(s), name)
+		}
+		t.line(line)
+	}
+	for _, s := range worse {
+		row(s)
+	}
+	for _, s := range inSync[:min(len(inSync), inSyncShown)] {
+		row(s)
+	}
+	if more := len(inSync) - inSyncShown; more > 0 {
+		t.line(t.paint(fmt.Sprintf("and %d more in sync, which rotate later (--output json lists them)", more), dim))
+	}
+}
+
+func longestName(lists ...[]*Secret) int {
+	longest := 0
+	for _, list := range lists {
+		for _, s := range list {
+			longest = max(longest, width(secretName(s)))
+		}
+	}
+	return longest
+}
+
+// next says when a secret rotates next: "overdue since" when that is past, and how long it is until then when it is near.
+func (t *text) next(s *Secret) string {
+	return whenText(s, t.at)
+}
+
+func whenText(s *Secret, at time.Time) string {
+	switch {
+	case s.NextRotation == nil:
+		return "no date"
+	case s.Overdue(at):
+		return "overdue since " + s.NextRotation.UTC().Format(time.DateOnly)
+	}
+	left := s.NextRotation.Sub(at)
+	day := s.NextRotation.UTC().Format(time.DateOnly)
+	switch {
+	case left < time.Hour:
+		return fmt.Sprintf("%s in %d min", day, int(left.Minutes()))
+	case left < 48*time.Hour:
+		return fmt.Sprintf("%s in %d h", day, int(left.Hours()))
+	case left < 60*24*time.Hour:
+		return fmt.Sprintf("%s in %d days", day, int(left.Hours()/24))
+	}
+	return day
+}
+
+func secretName(s *Secret) string {
+	if s.Name != "" {
+		return inert(s.Name)
+	}
+	return inert(string(s.ARN))
+}
+
+// functionName is the last part of a function's ARN, with the qualifier.
+func functionName(arn rotation.ARN) string {
+	if _, name, ok := strings.Cut(arn.Parts().Resource, "function:"); ok {
+		return inert(name)
+	}
+	return inert(string(arn))
+}
+
+// secret prints one secret that is not in sync: what it is rotated with, why, and each finding with its fix.
+func (t *text) secret(s *Secret) {
+	t.line("")
+	t.line(t.paint(string(s.Verdict), verdictColor(s.Verdict)) + "  " + t.paint(secretName(s), bold))
+	if s.FunctionARN != "" {
+		t.field("function", string(s.FunctionARN))
+	}
+	if s.RoleARN != "" {
+		t.field("role", string(s.RoleARN))
+	}
+	when := whenText(s, t.at)
+	if s.NextRotation != nil {
+		when += s.NextRotation.UTC().Format(" (15:04 UTC)")
+	}
+	t.field("next", when)
+	t.field("why", s.Reason)
+	for _, g := range groupByFix(s.Findings) {
+		t.group(s, g)
+	}
+	t.remarks(s)
+	for _, n := range s.Notes {
+		t.field("note", n)
+	}
+}
+
+// remarks names the findings of severity info, which need no fix.
+func (t *text) remarks(s *Secret) {
+	for _, f := range s.Findings {
+		if f.Severity == drift.Info {
+			t.field("info", f.Explanation)
+		}
+	}
+}
+
+// group is findings that one change ends.
+type group struct {
+	fix      *drift.Fix
+	findings []*drift.Finding
+}
+
+// groupByFix puts findings together that the same command ends, in the order of the first of them.
+func groupByFix(findings []*drift.Finding) []group {
+	var groups []group
+	for _, f := range findings {
+		if f.Severity == drift.Info {
+			continue
+		}
+		i := -1
+		if f.Fix != nil && f.Fix.Command != "" {
+			i = slices.IndexFunc(groups, func(g group) bool {
+				return g.fix != nil && g.fix.Command == f.Fix.Command && g.findings[0].Exempt == f.Exempt
+			})
+		}
+		if i < 0 {
+			groups = append(groups, group{fix: f.Fix, findings: []*drift.Finding{f}})
+			continue
+		}
+		groups[i].findings = append(groups[i].findings, f)
+	}
+	return groups
+}
+
+func (t *text) group(s *Secret, g group) {
+	t.line("")
+	ids := make([]string, len(g.findings))
+	for i, f := range g.findings {
+		ids[i] = f.ID
+		if i > 0 && sameCause(g.findings[0], f) {
+			t.labelled(pad(string(f.Severity), labelWidth), severityColor(f.Severity), "for the same reason "+requestText(f.Witness, g.findings[0].Witness)+" ("+f.ID+")")
+			continue
+		}
+		t.finding(f)
+	}
+	if g.fix == nil {
+		return
+	}
+	key := g.fix.Command
+	if key == "" {
+		key = strings.Join(ids, " ")
+	}
+	if earlier, ok := t.printed[key]; ok {
+		t.field("fix", "the same change as for "+earlier)
+		return
+	}
+	t.printed[key] = secretName(s)
+	t.fix(g)
+}
+
+func severityColor(s drift.Severity) color {
+	switch s {
+	case drift.Critical, drift.High:
+		return red
+	case drift.Medium:
+		return yellow
+	case drift.Low, drift.Info:
+		return dim
+	}
+	return ""
+}
+
+func (t *text) finding(f *drift.Finding) {
+	what := string(f.Direction)
+	if what != "" {
+		what += " "
+	}
+	t.labelled(pad(string(f.Severity), labelWidth), severityColor(f.Severity), fmt.Sprintf("%s (%s%s, %s)", inert(f.Explanation), what, f.Kind, f.ID))
+	if f.Exempt != "" {
+		t.field("exempt", f.Exempt)
+	}
+	if f.Witness == nil {
+		return
+	}
+	t.field("witness", requestText(f.Witness, nil))
+}
+
+// sameCause says whether two findings differ in their request only: one statement grants, denies or almost grants both.
+func sameCause(a, b *drift.Finding) bool {
+	return a.Rule == b.Rule && a.Kind == b.Kind && a.Direction == b.Direction && a.Subject == b.Subject && a.Exempt == b.Exempt &&
+		a.Statement != nil && b.Statement != nil && *a.Statement == *b.Statement && a.Witness != nil && b.Witness != nil
+}
+
+// requestText is a request in one sentence; what it has in common with another request is left out.
+func requestText(w, beside *drift.Witness) string {
+	text := w.Action
+	if stage := w.Context["secretsmanager:VersionStage"]; len(stage) > 0 {
+		text += " at " + strings.Join(stage, ", ")
+	}
+	if w.Resource != "*" && (beside == nil || beside.Resource != w.Resource) {
+		text += " on " + w.Resource
+	}
+	if w.Principal != nil && (beside == nil || beside.Principal == nil || *beside.Principal != *w.Principal) {
+		text += " by " + *w.Principal
+	}
+	return text
+}
+
+func (t *text) fix(g group) {
+	summary := inert(g.fix.Summary)
+	if n := len(g.findings); n > 1 {
+		summary = fmt.Sprintf("One change ends these %d: %s", n, summary)
+	}
+	switch g.fix.By {
+	case drift.ByRepair:
+		summary += " (mode repair does this)"
+	case drift.ByEnforce:
+		summary += " (mode enforce does this)"
+	case drift.ByPerson:
+		if g.fix.BlockedBy != "" {
+			summary += " (by hand: blocked by " + inert(g.fix.BlockedBy) + ")"
+		}
+	}
+	t.field("fix", summary)
+	if g.fix.Where != "" {
+		t.field("where", g.fix.Where)
+	}
+	if g.fix.Command == "" && g.fix.Statement != "" {
+		t.label("add")
+		for _, line := range layOut(g.fix.Statement) {
+			t.line(indent + line)
+		}
+	}
+	if g.fix.Command != "" {
+		t.label("run")
+		for _, line := range breakCommand(inert(g.fix.Command), t.style.Width-len(indent)-2) {
+			t.line(indent + line)
+		}
+	}
+}
+
+// layOut is a statement as JSON on several lines.
+func layOut(statement string) []string {
+	var out bytes.Buffer
+	if err := json.Indent(&out, []byte(statement), "", "  "); err != nil {
+		return []string{inert(statement)}
+	}
+	return inertLines(out.String())
+}
+
+// Labels stand in their own column.
+const (
+	labelWidth = 10
+	indent     = "            "
+)
+
+// field prints a label and wrapped text behind it.
+func (t *text) field(label, value string) { t.labelled(pad(label, labelWidth), dim, inert(value)) }
+
+func (t *text) label(label string) { t.line("  " + t.paint(label, dim)) }
+
+func (t *text) labelled(label string, c color, value string) {
+	lines := wrap(value, t.prose()-len(indent))
+	for i, line := range lines {
+		if i == 0 {
+			t.line("  " + t.paint(label, c) + line)
+			continue
+		}
+		t.line(indent + line)
+	}
+}
+
+func (t *text) heading(s string) {
+	t.line("")
+	t.line(t.paint(s, bold))
+}
+
+func (t *text) operators(operators []Operator) {
+	if len(operators) == 0 {
+		return
+	}
+	t.heading("Operators")
+	for i := range operators {
+		p := &operators[i]
+		t.labelled(pad(string(p.Verdict), labelWidth), verdictColor(p.Verdict), fmt.Sprintf("%s may %s: %s", inert(string(p.Principal)), p.May, inert(p.Reason)))
+		for _, g := range groupByFix(p.Findings) {
+			for _, f := range g.findings {
+				t.finding(f)
+			}
+			if g.fix != nil {
+				t.fix(g)
+			}
+		}
+	}
+}
+
+func statusColor(s repair.Status) color {
+	switch s {
+	case repair.Done:
+		return green
+	case repair.Refused, repair.Failed:
+		return red
+	case repair.Planned, repair.Waiting:
+		return yellow
+	}
+	return ""
+}
+
+func (t *text) changes(o *Outcome) {
+	if o.Breaker != nil && o.Breaker.Tripped != "" {
+		t.heading("Nothing was written")
+		t.field("breaker", o.Breaker.Tripped)
+	}
+	if len(o.Changes) > 0 {
+		t.heading("Changes")
+		for i := range o.Changes {
+			t.change(&o.Changes[i])
+		}
+	}
+	if len(o.Left) > 0 {
+		t.heading("Left for a person")
+		for _, l := range o.Left {
+			on := l.Secret
+			if on == "" {
+				on = l.Subject
+			}
+			t.labelled(pad("", labelWidth), "", inert(l.What)+" on "+inert(string(on))+": "+inert(l.Reason))
+		}
+	}
+}
+
+// change prints one change with the difference that it makes; the documents themselves are in the JSON.
+func (t *text) change(c *repair.Change) {
+	t.labelled(pad(string(c.Status), labelWidth), statusColor(c.Status), fmt.Sprintf("%s %s on %s (%s)", c.Call, inert(c.Name), inert(string(c.Subject)), c.ID))
+	if c.Reason != "" {
+		t.field("because", c.Reason)
+	}
+	if c.NotBefore != nil && c.Status == repair.Waiting {
+		t.field("until", rfc3339(*c.NotBefore))
+	}
+	if c.Proof.Required > 0 {
+		t.field("proof", fmt.Sprintf("%d of %d required requests allowed before, %d after; %s; %s", c.Proof.Before, c.Proof.Required, c.Proof.After, c.Proof.Excess, c.Proof.Lost))
+	}
+	if c.Before == "" {
+		t.field("before", "there was none")
+	}
+	for _, line := range inertLines(c.Diff) {
+		switch {
+		case strings.HasPrefix(line, "+"):
+			line = t.paint(line, green)
+		case strings.HasPrefix(line, "-"):
+			line = t.paint(line, red)
+		}
+		t.line(indent + line)
+	}
+	if c.Undo != "" && c.Status == repair.Done {
+		t.label("undo")
+		for _, line := range breakCommand(inert(c.Undo), t.style.Width-len(indent)-2) {
+			t.line(indent + line)
+		}
+	}
+}
+
+// asides lists secrets that are left out, by reason.
+func (t *text) asides(title string, secrets []*Secret) {
+	if len(secrets) == 0 {
+		return
+	}
+	t.heading(title)
+	var reasons []string
+	names := map[string][]string{}
+	for _, s := range secrets {
+		reason := inert(s.Reason)
+		if len(names[reason]) == 0 {
+			reasons = append(reasons, reason)
+		}
+		names[reason] = append(names[reason], secretName(s))
+	}
+	slices.Sort(reasons)
+	const shown = 8
+	for _, reason := range reasons {
+		list := names[reason]
+		slices.Sort(list)
+		text := strings.Join(list[:min(len(list), shown)], ", ")
+		if more := len(list) - shown; more > 0 {
+			text += fmt.Sprintf(" and %d more", more)
+		}
+		t.labelled(pad(fmt.Sprint(len(list)), labelWidth), "", reason+": "+text)
+	}
+}
+
+func (t *text) errors(errors []Error) {
+	if len(errors) == 0 {
+		return
+	}
+	t.heading("Could not be read or done")
+	for _, e := range errors {
+		text := e.Code
+		if e.Call != "" {
+			text = e.Call + " on " + e.Resource + ": " + e.Code
+		}
+		if e.Message != "" {
+			text = strings.TrimPrefix(text+": "+e.Message, ": ")
+		}
+		if e.Permission != "" {
+			text += " (add the permission " + e.Permission + ")"
+		}
+		t.labelled(pad("error", labelWidth), red, inert(text))
+	}
+}
+
+func (t *text) notes(o *Outcome) {
+	t.heading("Notes")
+	for _, n := range append([]string{NotVisible}, o.Notes...) {
+		t.labelled(pad("", labelWidth), "", inert(n))
+	}
+}

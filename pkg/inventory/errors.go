@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -8,7 +9,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -174,6 +174,9 @@ func (c Clients) accountError(doing string, err error) error {
 		return err
 	}
 	t := troubleOf(err)
+	if c.mistyped() && (t == TroubleNotAWS || t == TroubleOther || t == TroubleCredentials) {
+		t = TroubleRegion // emulators and some services fail on a Region that they do not know
+	}
 	return &AccountError{Trouble: t, Line: doing + ": " + c.line(t, err), cause: err}
 }
 
@@ -185,10 +188,13 @@ func (c Clients) line(t Trouble, err error) string {
 	}
 	switch t {
 	case TroubleRegion:
-		if c.Endpoint != "" {
+		switch {
+		case c.mistyped():
+			return fmt.Sprintf("%s is not a known Region, and %s does not serve it: check its spelling", quoted(c.Region), cmp.Or(c.Endpoint, "AWS"))
+		case c.Endpoint != "":
 			return fmt.Sprintf("there is no host as in %s: check --endpoint-url", c.Endpoint)
 		}
-		return fmt.Sprintf("%s has no endpoint: check the spelling of the Region", quoted(c.Region))
+		return fmt.Sprintf("%s has no endpoint: check the spelling of the Region and the network", quoted(c.Region))
 	case TroubleRefused:
 		return fmt.Sprintf("%s cannot be reached (%s): %s", where, plain(err), hint)
 	case TroubleTimeout:
@@ -281,19 +287,3 @@ func stopped(err error) bool {
 	var s *stoppedError
 	return errors.As(err, &s) || errors.Is(err, context.Canceled)
 }
-
-// regionForm is what a Region may look like at all: it becomes part of a host name.
-var regionForm = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-\d+$`)
-
-// checkRegion refuses a Region that no endpoint can be made of.
-func (c Clients) checkRegion() error {
-	switch {
-	case c.Region == "":
-		return &AccountError{Trouble: TroubleRegion, Line: "no Region: give --region, set AWS_REGION or a profile that names one"}
-	case !regionForm.MatchString(c.Region):
-		return &AccountError{Trouble: TroubleRegion, Line: quoted(c.Region) + " is not the name of a Region, such as eu-central-1: check its spelling"}
-	}
-	return nil
-}
-
-func quoted(s string) string { return fmt.Sprintf("%q", rotation.OneLine(s)) }

@@ -72,6 +72,8 @@ func TestAnAccountThatCannotBeListedIsOneClearLine(t *testing.T) {
 		{"a proxy's 502", static("eu-central-1", answering(t, 502, html)), inventory.TroubleNotAWS, "is not an AWS API"},
 		{"TLS spoken to a plain port", static("eu-central-1", strings.Replace(answering(t, 200, html), "http:", "https:", 1)), inventory.TroubleNotAWS, "is not an AWS API"},
 		{"no such host", static("eu-central-1", "http://nowhere.invalid:1"), inventory.TroubleRegion, "check --endpoint-url"},
+		{"a Region that the endpoint fails on", static("eu-centrl-1", answering(t, 500, html)), inventory.TroubleRegion, `"eu-centrl-1" is not a known Region`},
+		{"a Region that has no host", static("us-esat-1", ""), inventory.TroubleRegion, `"us-esat-1" is not a known Region, and AWS does not serve it`},
 		{"no Region", static("", refusing(t)), inventory.TroubleRegion, "no Region"},
 		{"not a Region", static("eu central", refusing(t)), inventory.TroubleRegion, "is not the name of a Region"},
 		{"no credentials", broken, inventory.TroubleMissing, "no AWS credentials"},

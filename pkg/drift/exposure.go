@@ -105,6 +105,14 @@ var secretActions = []string{
 func (w *weighing) secrets(witnesses []*policy.Request) {
 	before := len(w.findings)
 	if actions, r := w.collect(w.arn("secretsmanager", "secret:another/secret-AbCdEf")); len(actions) > 0 {
+		if where := w.narrowing(); where != "" {
+			severity := Medium
+			if allSecretsSeverity(actions) == Low {
+				severity = Low
+			}
+			w.add(RuleOtherSecrets, severity, "on every secret for which "+where+" the role may call "+list(actions), r)
+			return
+		}
 		severity, text := allSecretsSeverity(actions), "on every secret of the account the role may call "+list(actions)
 		if len(actions) == len(secretActions) && w.reaches("secretsmanager:CreateSecret", w.arn("secretsmanager", "secret:another/secret-AbCdEf")) != nil {
 			severity, text = Critical, "the role may call every action of Secrets Manager on every secret of the account"
@@ -125,6 +133,30 @@ func (w *weighing) secrets(witnesses []*policy.Request) {
 		return
 	}
 	w.otherWitness(witnesses)
+}
+
+// narrowing says which of all secrets the statement's conditions pick, or is empty when they pick none out.
+func (w *weighing) narrowing() string {
+	for _, c := range w.settled.Conditions {
+		key := strings.ToLower(c.Key)
+		if negated(c.Operator) || strings.EqualFold(c.Operator, "Null") || len(c.Values) == 0 || anything(c.Values) {
+			continue
+		}
+		switch {
+		case strings.HasPrefix(key, "aws:resourcetag/"), strings.HasPrefix(key, "secretsmanager:resourcetag/"), key == "secretsmanager:secretid", key == "secretsmanager:resource/type":
+		case strings.EqualFold(c.Key, rotation.AllowRotationKey):
+			if slices.ContainsFunc(c.Values, func(v string) bool {
+				name, _ := strings.CutPrefix(rotation.ARN(v).Parts().Resource, "function:")
+				return strings.Trim(name, "*:") == ""
+			}) {
+				continue
+			}
+		default:
+			continue
+		}
+		return rotation.OneLine(c.Key) + " is " + list(c.Values)
+	}
+	return ""
 }
 
 // otherWitness is for what the probes do not see: the comparison's own witness says it.
@@ -400,7 +432,10 @@ func (w *weighing) others(witnesses []*policy.Request) {
 	case w.guessed:
 		text += "; if the function needs it, declare the rotation custom and allow it"
 	}
-	w.add(RuleOtherServices, severity, text, r)
+	f := w.add(RuleOtherServices, severity, text, r)
+	if severity == Info {
+		f.Fix = &Fix{By: ByPerson, Summary: "Declare the statement under allow: of the rotation, or remove it", Where: f.Fix.Where}
+	}
 }
 
 // add makes a finding of the statement.

@@ -171,12 +171,44 @@ func (x *excess) asRole(w *policy.Request) *policy.Request {
 		r.Context[key] = values
 		r.Unknown = slices.DeleteFunc(slices.Clone(r.Unknown), func(k string) bool { return strings.EqualFold(k, key) || family(k, key) })
 	}
-	if x.beyond(&r) {
-		return &r
+	// The comparison may put any resource to an action of which it knows no resource type; one of the action's own service reads better.
+	for _, resource := range x.fitting(w) {
+		fit := r
+		fit.Resource = resource
+		if x.beyond(&fit) {
+			return &fit
+		}
 	}
 	bare := *w
 	bare.Caller = r.Caller
 	return &bare
+}
+
+// fitting are resources for a witness, the best first: its own when it is of the action's service.
+func (x *excess) fitting(w *policy.Request) []string {
+	service, name, _ := strings.Cut(strings.ToLower(w.Action), ":")
+	if w.Resource == "*" || rotation.ARN(w.Resource).Parts().Service == service {
+		return []string{w.Resource}
+	}
+	partition := x.first.setup.Partition
+	made := x.arn(service, "example")
+	switch {
+	case service == "s3" && strings.Contains(name, "object"):
+		made = "arn:" + partition + ":s3:::example/key"
+	case service == "s3":
+		made = "arn:" + partition + ":s3:::example"
+	case service == "iam" && strings.Contains(name, "user"):
+		made = x.arn("iam", "user/example")
+	case service == "iam" && strings.Contains(name, "policy") && !strings.Contains(name, "role"):
+		made = x.arn("iam", "policy/example")
+	case service == "iam" || service == "sts":
+		made = x.arn("iam", "role/example")
+	case service == "lambda":
+		made = x.arn("lambda", "function:example")
+	case service == "dynamodb":
+		made = x.arn("dynamodb", "table/example")
+	}
+	return []string{made, "*", w.Resource}
 }
 
 // beyond says whether the role may make a request and the ceiling does not hold it.

@@ -307,7 +307,11 @@ func (l *loader) readPolicies(boundary string) error {
 				if err != nil {
 					return err
 				}
-				arn = rotation.ARN("arn:" + partition + ":iam::aws:policy/service-role/" + policyName)
+				path := ""
+				if strings.HasSuffix(policyName, "Role") {
+					path = "service-role/"
+				}
+				arn = rotation.ARN("arn:" + partition + ":iam::aws:policy/" + path + policyName)
 				l.members[name] = []byte(document)
 			}
 			source := rotation.PolicyAttached

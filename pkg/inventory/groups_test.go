@@ -304,3 +304,21 @@ func TestStoppingEarlyEndsTheReading(t *testing.T) {
 		t.Errorf("calls went on after the consumer stopped: %v, then %v", before, after)
 	}
 }
+
+// TestVerifyingAsksNoOtherFunction: after the whole account was read, reading a few functions again costs what those cost.
+func TestVerifyingAsksNoOtherFunction(t *testing.T) {
+	a := awstest.New(t, awstest.Options{})
+	for _, f := range []string{"f1", "f2", "f3", "f4"} {
+		addRotation(a, f, "secret-"+f)
+	}
+	addFunction(a, "f5", "arn:aws:iam::"+account+":role/f1-role", "")
+	addSecret(a, "secret-f5", string(functionARN("f5")))
+	r := reader(a, inventory.Options{})
+	read(t, r, rotation.Scope{})
+	before := r.Calls()["lambda:GetFunctionConfiguration"]
+	groups := read(t, r, rotation.Scope{Functions: []rotation.ARN{functionARN("f1")}})
+	wantOutline(t, groups, "[f1 [secret-f1]][f5 [secret-f5]]")
+	if n := r.Calls()["lambda:GetFunctionConfiguration"] - before; n != 2 {
+		t.Errorf("%d configurations were read again, want the function's and that of the other with its role", n)
+	}
+}

@@ -55,12 +55,13 @@ type Reader struct {
 
 	mu    sync.Mutex
 	calls map[string]int
-	sites map[string]*site // other accounts, by id
+	sites map[string]*site              // other accounts, by id
+	roles map[rotation.ARN]rotation.ARN // of functions, as last read: which of them a later selection need not look at
 }
 
 // New makes a reader of the account that the clients are of.
 func New(clients Clients, options Options) *Reader {
-	r := &Reader{options: options, calls: map[string]int{}, sites: map[string]*site{}}
+	r := &Reader{options: options, calls: map[string]int{}, sites: map[string]*site{}, roles: map[rotation.ARN]rotation.ARN{}}
 	r.home = &site{reader: r, clients: clients, home: true, buckets: newBuckets(options.QuotaShare, options.Unthrottled)}
 	return r
 }
@@ -82,7 +83,8 @@ func (r *Reader) count(call string) {
 // it; secrets that no function rotates come last, in a group of their own. A thing that cannot be read is a Gap on it. An error ends the
 // sequence: the account could not be listed, its credentials stopped working, or the selection names a secret that is not there.
 //
-// Nothing is kept from one call to the next: reading again is verifying.
+// What is given is read anew in every call: reading again is verifying. Kept is only which role each function had, so that a selection
+// does not ask all others again whether they share it.
 func (r *Reader) Groups(ctx context.Context, scope rotation.Scope) iter.Seq2[rotation.Group, error] {
 	return func(yield func(rotation.Group, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -101,6 +103,12 @@ func (r *Reader) Groups(ctx context.Context, scope rotation.Scope) iter.Seq2[rot
 // Role reads one role with everything that decides what it may do.
 func (r *Reader) Role(ctx context.Context, arn rotation.ARN) (rotation.Role, error) {
 	return newRun(r).role(ctx, arn, arn.Parts().Account)
+}
+
+func (r *Reader) remember(function, role rotation.ARN) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.roles[function] = role
 }
 
 func (r *Reader) progress(p Progress) {

@@ -129,20 +129,46 @@ func (r *run) split(scope rotation.Scope, secrets []rotation.Secret) (units []*u
 	return units, rest
 }
 
-// configurations reads every function's configuration, because only then is it known which share a role. A selection reads them too: the
-// ceiling of a role is what all its functions need.
+// configurations reads the picked functions' configurations, and those of all others, because only then is it known which share a role:
+// the ceiling of a role is what all its functions need.
 func (r *run) configurations(ctx context.Context, units []*unit) error {
-	if !slices.ContainsFunc(units, func(u *unit) bool { return u.picked && u.live && u.function.ARN != "" }) {
+	var picked, others []*unit
+	for _, u := range units {
+		switch {
+		case !u.live || u.function.ARN == "":
+		case u.picked:
+			picked = append(picked, u)
+		default:
+			others = append(others, u)
+		}
+	}
+	if len(picked) == 0 {
 		return nil
 	}
-	live := slices.DeleteFunc(slices.Clone(units), func(u *unit) bool { return !u.live || u.function.ARN == "" })
+	if err := r.configure(ctx, picked); err != nil {
+		return err
+	}
+	shared := map[rotation.ARN]bool{}
+	for _, u := range picked {
+		shared[u.role] = true
+	}
+	r.reader.mu.Lock()
+	others = slices.DeleteFunc(others, func(u *unit) bool {
+		role, known := r.reader.roles[u.function.ARN]
+		return known && !shared[role]
+	})
+	r.reader.mu.Unlock()
+	return r.configure(ctx, others)
+}
+
+func (r *run) configure(ctx context.Context, units []*unit) error {
 	var (
 		mu   sync.Mutex
 		done int
 	)
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(concurrency)
-	for _, u := range live {
+	for _, u := range units {
 		g.Go(func() error {
 			f, err := r.configuration(gctx, u.function.ARN)
 			if err != nil {
@@ -151,8 +177,11 @@ func (r *run) configurations(ctx context.Context, units []*unit) error {
 			mu.Lock()
 			defer mu.Unlock()
 			u.function, u.role = f, f.Role
+			if f.Presence == rotation.Present {
+				r.reader.remember(f.ARN, f.Role)
+			}
 			done++
-			r.reader.progress(Progress{Stage: StageFunctions, Done: done, Total: len(live)})
+			r.reader.progress(Progress{Stage: StageFunctions, Done: done, Total: len(units)})
 			return nil
 		})
 	}

@@ -13,33 +13,31 @@ import (
 	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
 
-// role reads a role with its trust, inline and attached policies and boundary, once. account is where the role must be: Lambda
-// takes no role of another account than the function's.
+// role reads a role with its trust, inline and attached policies and boundary. account is where the role must be: Lambda takes no role of
+// another account than the function's.
 func (r *run) role(ctx context.Context, arn rotation.ARN, account string) (rotation.Role, error) {
-	return r.roles.get(arn, func() (rotation.Role, error) {
-		const call = "iam:GetRole"
-		role := rotation.Role{ARN: arn, Presence: rotation.Unreadable}
-		refuse := func(code, message string) (rotation.Role, error) {
-			role.Gaps = []rotation.Gap{{Call: call, Resource: rotation.OneLine(string(arn)), Code: code, Message: message}}
-			return role, nil
-		}
-		p, err := arn.Parse()
-		switch {
-		case err != nil || p.Service != "iam" || !strings.HasPrefix(p.Resource, "role/") || arn.RoleName() == "":
-			return refuse(codeMalformedARN, "the function's Role is not the ARN of a role")
-		case p.Account != account:
-			return refuse("ForeignRole", "the role is in account "+p.Account+", what uses it in account "+account+": no service assumes such a role")
-		}
-		s, gap, err := r.site(ctx, p.Account, call, string(arn))
-		if err != nil {
-			return role, err
-		}
-		if gap != nil {
-			role.Gaps = []rotation.Gap{*gap}
-			return role, nil
-		}
-		return r.readRole(ctx, s, role)
-	})
+	const call = "iam:GetRole"
+	role := rotation.Role{ARN: arn, Presence: rotation.Unreadable}
+	refuse := func(code, message string) (rotation.Role, error) {
+		role.Gaps = []rotation.Gap{{Call: call, Resource: rotation.OneLine(string(arn)), Code: code, Message: message}}
+		return role, nil
+	}
+	p, err := arn.Parse()
+	switch {
+	case err != nil || p.Service != "iam" || !strings.HasPrefix(p.Resource, "role/") || arn.RoleName() == "":
+		return refuse(codeMalformedARN, "the function's Role is not the ARN of a role")
+	case p.Account != account:
+		return refuse("ForeignRole", "the role is in account "+p.Account+", what uses it in account "+account+": no service assumes such a role")
+	}
+	s, gap, err := r.site(ctx, p.Account, call, string(arn))
+	if err != nil {
+		return role, err
+	}
+	if gap != nil {
+		role.Gaps = []rotation.Gap{*gap}
+		return role, nil
+	}
+	return r.readRole(ctx, s, role)
 }
 
 func (r *run) readRole(ctx context.Context, s *site, role rotation.Role) (rotation.Role, error) {

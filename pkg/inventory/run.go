@@ -12,14 +12,14 @@ import (
 	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
 
-// run is one reading: what has been read so far, so that each thing is read once.
+// run is one reading: what has been read so far and may be needed again, so that each thing is read once. Functions and roles are not among
+// it: all functions of a role are read together, and given away.
 type run struct {
 	reader  *Reader
 	home    *site
 	account string // the secrets', empty until one is seen
 
 	members memo[string, siteAnswer]
-	roles   memo[rotation.ARN, rotation.Role]
 	managed memo[rotation.ARN, rotation.Policy]
 	aliases memo[string, keyName]
 	keys    memo[rotation.ARN, rotation.Key]

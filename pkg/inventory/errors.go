@@ -92,10 +92,18 @@ func everywhere(err error) bool {
 	return slices.Contains(expiredCodes, c) || slices.Contains(credentialCodes, c)
 }
 
-// unanswered says whether a call got no answer from AWS: nobody there, a connection lost, silence, or something that is no AWS API.
+// unanswered says whether a call got no answer from AWS: nobody there, a connection lost, silence, or something that is no AWS API. An
+// internal error is an answer, about the one thing asked for.
 func unanswered(err error) bool {
-	var api smithy.APIError
-	return !errors.As(err, &api) || notAWS(err)
+	var answer *awshttp.ResponseError
+	switch troubleOf(err) {
+	case TroubleRefused, TroubleTimeout, TroubleRegion:
+		return true
+	case TroubleNotAWS:
+		return !errors.As(err, &answer) || answer.HTTPStatusCode() != http.StatusInternalServerError
+	default:
+		return false
+	}
 }
 
 // notAWS says whether what answered does not speak AWS's protocol.

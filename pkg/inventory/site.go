@@ -142,7 +142,7 @@ func (r *run) site(ctx context.Context, account, call, resource string) (*site, 
 	case a.err != nil:
 		g := newGap("sts:AssumeRole", account, a.err)
 		g.Message = "account " + account + ": " + g.Message
-		return nil, &g, nil
+		return nil, &g, nil //nolint:nilerr // the gap is the error, about this account alone
 	case a.site == nil:
 		return nil, &rotation.Gap{
 			Call: call, Resource: rotation.OneLine(resource), Code: codeNoMember,

@@ -24,6 +24,11 @@ func GlobMatch(pattern, s string) bool {
 	return p == len(pattern)
 }
 
+// GlobCovers says whether every text that narrow matches is matched by wide too; false where that is not certain.
+func GlobCovers(wide, narrow string) bool {
+	return wide != "" && narrow != "" && globCovers(wide, narrow)
+}
+
 // globCovers says whether wide certainly matches everything that narrow matches: narrow is read as text in which its own
 // wildcards are characters that only a `*` (or for `?` a `?`) of wide can take.
 func globCovers(wide, narrow string) bool {

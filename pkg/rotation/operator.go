@@ -1,6 +1,11 @@
 package rotation
 
-import "github.com/rotationguard/rotationguard/pkg/policy"
+import (
+	"maps"
+	"slices"
+
+	"github.com/rotationguard/rotationguard/pkg/policy"
+)
 
 // Permission is one of the two user permission sets.
 type Permission string
@@ -11,46 +16,120 @@ const (
 	Trigger   Permission = "trigger"   // only secretsmanager:RotateSecret
 )
 
-// OperatorRequired are the actions that a permission set must allow, as requests on the values' secrets, functions and role, without a
-// caller. Source: Secrets Manager User Guide, "Permissions for rotation"; RotateSecret, "Required permissions".
-func OperatorRequired(may Permission, v Values) []policy.Request {
-	var required []policy.Request
-	add := func(action, resource string, context map[string][]string) {
-		p := ARN(resource).Parts()
-		if context == nil {
-			context = map[string][]string{}
+// Operator is a principal that an operator of the account has declared to configure or to trigger rotation, as it was read.
+type Operator struct {
+	Principal ARN               `json:"principal"` // a role, a user or a group
+	May       Permission        `json:"may"`
+	Presence  Presence          `json:"presence"`
+	Identity  []Policy          `json:"identity,omitempty"` // inline and attached, of a user those of its groups too
+	Boundary  *Policy           `json:"boundary,omitempty"`
+	Tags      map[string]string `json:"tags,omitempty"`
+	Gaps      []Gap             `json:"gaps,omitempty"`
+}
+
+// Operated is what operators act on: the rotating secrets with their functions, and the functions' roles.
+type Operated struct {
+	Secrets   []Secret // those that a function rotates; ARN, FunctionARN, tags and Type count
+	Functions []ARN    // without qualifiers
+	Roles     []ARN
+}
+
+// OperatorRequest is one request that a permission set must allow; it is missing when it is denied on everything that it could be made
+// on. Advice is one whose absence is only worth a word.
+type OperatorRequest struct {
+	Request policy.Request
+	Advice  bool
+}
+
+// OperatorRequired are the requests that a permission set must allow, made by the operator.
+// Source: Secrets Manager User Guide, "Permissions for rotation"; API reference, RotateSecret, required permissions; the AWS managed
+// policies SecretsManagerReadWrite and IAMFullAccess.
+func OperatorRequired(o *Operator, on Operated) []OperatorRequest {
+	var required []OperatorRequest
+	add := func(advice bool, r policy.Request) { required = append(required, OperatorRequest{r, advice}) }
+	for i := range on.Secrets {
+		s := &on.Secrets[i]
+		add(false, o.onSecret("RotateSecret", s))
+		if o.May == Configure {
+			add(false, o.onSecret("CancelRotateSecret", s))
+			add(false, o.onSecret("DescribeSecret", s))
 		}
-		context["aws:RequestedRegion"] = []string{p.Region}
-		context["aws:SecureTransport"] = []string{"true"}
-		context["aws:PrincipalIsAWSService"] = []string{"false"}
-		context["aws:ViaAWSService"] = []string{"false"}
-		required = append(required, policy.Request{Action: action, Resource: resource, Context: context, Unknown: append([]string{
-			"aws:TokenIssueTime", "aws:MultiFactorAuthPresent", "aws:MultiFactorAuthAge", "aws:userid", "aws:username", "aws:SourceVpc", "aws:PrincipalTag/*",
-			"aws:ResourceTag/*", "secretsmanager:ResourceTag/*", "secretsmanager:resource/Type", "aws:ResourceAccount", "aws:SourceIdentity",
-		}, append(endpointKeys, alwaysUnknown...)...)})
 	}
-	secretContext := func(arn ARN) map[string][]string {
-		context := map[string][]string{"secretsmanager:SecretId": {string(arn)}, "secretsmanager:SecretPrimaryRegion": {arn.Parts().Region}}
-		if v.Function != "" {
-			context[AllowRotationKey] = []string{string(v.Function)}
+	for _, f := range on.Functions {
+		if o.May == Trigger {
+			add(true, o.request("lambda:InvokeFunction", string(f)))
+			continue
 		}
-		return context
-	}
-	for _, s := range v.Secrets {
-		add("secretsmanager:RotateSecret", string(s), secretContext(s))
-		if may == Configure {
-			add("secretsmanager:CancelRotateSecret", string(s), secretContext(s))
-			add("secretsmanager:DescribeSecret", string(s), secretContext(s))
+		for _, action := range []string{"lambda:AddPermission", "lambda:GetPolicy", "lambda:InvokeFunction"} {
+			add(false, o.request(action, string(f)))
 		}
 	}
-	if may == Configure {
-		if v.Function != "" {
-			function, _ := v.Function.SplitFunction()
-			for _, action := range []string{"AddPermission", "GetPolicy", "InvokeFunction"} {
-				add("lambda:"+action, string(function), nil)
-			}
+	if o.May == Configure {
+		for _, role := range on.Roles {
+			r := o.request("iam:PassRole", string(role))
+			r.Context["iam:PassedToService"] = []string{lambdaPrincipal}
+			add(false, r)
 		}
-		add("iam:PassRole", "arn:"+v.Partition+":iam::"+v.Account+":role/rotation", map[string][]string{"iam:PassedToService": {lambdaPrincipal}})
 	}
 	return required
+}
+
+// Reconfigures is the call by which a holder of RotateSecret gives a secret another rotation function.
+func (o *Operator) Reconfigures(s *Secret) policy.Request {
+	r := o.onSecret("RotateSecret", s)
+	p := s.ARN.Parts()
+	r.Context["secretsmanager:RotationLambdaARN"] = []string{"arn:" + p.Partition + ":lambda:" + p.Region + ":" + p.Account + ":function:another"}
+	return r
+}
+
+// caller is the operator as a caller: a role's session, a user, or whoever is in a group.
+func (o *Operator) caller() policy.Caller {
+	p := o.Principal.Parts()
+	if len(p.Resource) > 5 && p.Resource[:5] == "role/" {
+		return policy.Caller{
+			Kind: policy.CallerRole, ARN: string(o.Principal),
+			Session: "arn:" + p.Partition + ":sts::" + p.Account + ":assumed-role/" + o.Principal.RoleName() + "/session",
+		}
+	}
+	return policy.Caller{Kind: policy.CallerUser, ARN: string(o.Principal)}
+}
+
+// request is a call of the operator by hand: from where, when and with which session nobody knows.
+func (o *Operator) request(action, resource string) policy.Request {
+	p := ARN(resource).Parts()
+	ctx := map[string][]string{
+		"aws:PrincipalArn": {string(o.Principal)}, "aws:PrincipalAccount": {o.Principal.Parts().Account},
+		"aws:PrincipalIsAWSService": {"false"}, "aws:ViaAWSService": {"false"}, "aws:SecureTransport": {"true"},
+	}
+	if p.Region != "" {
+		ctx["aws:RequestedRegion"] = []string{p.Region}
+	}
+	unknown := slices.Concat(alwaysUnknown, endpointKeys, []string{
+		"aws:SourceVpc", "aws:TokenIssueTime", "aws:MultiFactorAuthPresent", "aws:MultiFactorAuthAge", "aws:userid", "aws:username", "aws:PrincipalType",
+		"aws:SourceIdentity", "aws:ResourceAccount", "aws:ResourceTag/*", "aws:FederatedProvider",
+	})
+	if o.Presence == Present && len(o.Gaps) == 0 {
+		addTags(ctx, "aws:PrincipalTag/", o.Tags)
+	} else {
+		unknown = append(unknown, "aws:PrincipalTag/*")
+	}
+	return policy.Request{Caller: o.caller(), Action: action, Resource: resource, Context: ctx, Unknown: unknown}
+}
+
+func (o *Operator) onSecret(action string, s *Secret) policy.Request {
+	r := o.request("secretsmanager:"+action, string(s.ARN))
+	r.Unknown = slices.DeleteFunc(r.Unknown, func(k string) bool { return k == "aws:ResourceTag/*" })
+	ctx := maps.Clone(r.Context)
+	ctx["secretsmanager:SecretId"] = []string{string(s.ARN)}
+	ctx["secretsmanager:SecretPrimaryRegion"] = []string{s.ARN.Parts().Region}
+	if s.FunctionARN != "" {
+		ctx[AllowRotationKey] = []string{string(s.FunctionARN)}
+	}
+	if s.Type != "" {
+		ctx["secretsmanager:resource/Type"] = []string{s.Type}
+	}
+	addTags(ctx, "aws:ResourceTag/", s.Tags)
+	addTags(ctx, "secretsmanager:ResourceTag/", s.Tags)
+	r.Context = ctx
+	return r
 }

@@ -70,9 +70,9 @@ func checkEnough(name string, document *policy.Document) error {
 	var lacking []string
 	switch name {
 	case TemplateTrigger:
-		lacking = deniedOperator(document, OperatorRequired(Trigger, specimenValues()))
+		lacking = deniedOperator(document, Trigger)
 	case TemplateConfigure:
-		lacking = deniedOperator(document, OperatorRequired(Configure, specimenValues()))
+		lacking = deniedOperator(document, Configure)
 	default:
 		set := policy.Set{Identity: []*policy.Document{document}}
 		if name == TemplateFunction || name == TemplateFunctionScoped {
@@ -93,12 +93,15 @@ func checkEnough(name string, document *policy.Document) error {
 	return nil
 }
 
-func deniedOperator(document *policy.Document, required []policy.Request) []string {
+func deniedOperator(document *policy.Document, may Permission) []string {
 	var denied []string
+	setup := specimen(false)
+	operator := Operator{Principal: "arn:aws:iam::111122223333:role/operator", May: may, Presence: Present}
+	required := OperatorRequired(&operator, Operated{Secrets: setup.Secrets, Functions: []ARN{setup.Function.ARN}, Roles: []ARN{setup.Role.ARN}})
 	set := policy.Set{Identity: []*policy.Document{document}}
 	for i := range required {
-		if policy.Evaluate(&set, &required[i]).Outcome != policy.Allowed {
-			denied = append(denied, required[i].Action)
+		if !required[i].Advice && policy.Evaluate(&set, &required[i].Request).Outcome != policy.Allowed {
+			denied = append(denied, required[i].Request.Action)
 		}
 	}
 	return denied

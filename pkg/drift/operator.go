@@ -1,0 +1,237 @@
+package drift
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rotationguard/rotationguard/pkg/policy"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
+)
+
+// OperatorJudgement is the answer for one declared principal.
+type OperatorJudgement struct {
+	Operator rotation.Operator
+	Verdict  Verdict // in-sync, drifted, unknown, or orphaned when the principal does not exist
+	Reason   string
+	Findings []*Finding
+}
+
+// JudgeOperator compares a declared principal with its permission set: what the set needs and it lacks, and what it may do beyond
+// the set. Nothing of it is ever repaired.
+func JudgeOperator(o rotation.Operator, on rotation.Operated, templates rotation.Templates) OperatorJudgement {
+	j := &operatorJudge{o: &o, on: &on, account: o.Principal.Parts().Account}
+	out := OperatorJudgement{Operator: o}
+	if o.Presence == rotation.Absent {
+		out.Verdict, out.Reason = Orphaned, "the declared principal does not exist"
+		return out
+	}
+	var unknown []string
+	for _, g := range o.Gaps {
+		unknown = append(unknown, gapText(g))
+	}
+	for i := range o.Identity {
+		if p := &o.Identity[i]; p.Document != nil {
+			j.set.Identity = append(j.set.Identity, p.Document)
+		} else if p.Gap != nil {
+			unknown = append(unknown, gapText(*p.Gap))
+		}
+	}
+	if o.Presence != rotation.Present && len(unknown) == 0 {
+		unknown = append(unknown, "the principal was not read")
+	}
+	if o.Boundary != nil {
+		if o.Boundary.Document == nil {
+			unknown = append(unknown, "the permissions boundary was not read")
+		}
+		j.set.Boundary = o.Boundary.Document
+	}
+	j.actual = policy.Compile(j.set)
+	if len(unknown) == 0 {
+		j.missing()
+		unknown = append(unknown, j.unknown...)
+		j.reconfigure()
+	}
+	unknown = append(unknown, j.excess(templates)...)
+	out.Findings = j.findings
+	sortFindings(out.Findings)
+	out.Verdict, out.Reason = InSync, "it may do what the set "+string(o.May)+" needs, and no more"
+	if len(unknown) > 0 {
+		out.Verdict, out.Reason = Unknown, countText(unknown)
+	} else if i := slices.IndexFunc(out.Findings, func(f *Finding) bool { return f.Severity != Info }); i >= 0 {
+		out.Verdict, out.Reason = Drifted, out.Findings[i].Explanation
+	}
+	return out
+}
+
+type operatorJudge struct {
+	o        *rotation.Operator
+	on       *rotation.Operated
+	account  string
+	set      policy.Set
+	actual   *policy.Compiled
+	findings []*Finding
+	unknown  []string
+}
+
+func (j *operatorJudge) add(rule string, direction policy.Direction, severity Severity, text string, r *policy.Request, ref *policy.StatementRef, fix *Fix, detail string) {
+	f := &Finding{
+		Rule: rule, Kind: KindOperator, Direction: direction, Severity: severity, Subject: j.o.Principal, Statement: ref, Request: r, Witness: newWitness(r, &j.set),
+		Explanation: text, Fix: fix,
+	}
+	j.findings = append(j.findings, f.identify(j.account, string(j.o.May), detail))
+}
+
+// missing: an action is missing when it is denied on everything at hand that it could be made on.
+func (j *operatorJudge) missing() {
+	required := rotation.OperatorRequired(j.o, *j.on)
+	type tally struct {
+		first   *policy.Request
+		allowed int
+		denied  int
+		advice  bool
+	}
+	byAction := map[string]*tally{}
+	var order []string
+	for i := range required {
+		r := &required[i].Request
+		t := byAction[r.Action]
+		if t == nil {
+			t = &tally{advice: required[i].Advice}
+			byAction[r.Action] = t
+			order = append(order, r.Action)
+		}
+		d := j.actual.Evaluate(r)
+		switch d.Outcome {
+		case policy.Allowed:
+			t.allowed++
+		case policy.Undecided:
+			t.allowed++
+			if len(d.By) > 0 {
+				j.unknown = append(j.unknown, fmt.Sprintf("%s depends on %s, which %s tests", r.Action, strings.Join(d.Keys, ", "), refText(d.By[0])))
+			}
+		default:
+			t.denied++
+			if t.first == nil {
+				t.first = r
+			}
+		}
+	}
+	for _, action := range order {
+		t := byAction[action]
+		if t.denied == 0 {
+			continue
+		}
+		severity, where := Medium, "on everything that rotates here"
+		if t.allowed > 0 {
+			severity, where = Info, fmt.Sprintf("on %d of %d, for example %s", t.denied, t.denied+t.allowed, rotation.OneLine(t.first.Resource))
+		}
+		if t.advice {
+			severity = Info
+		}
+		statement := policy.Statement{Effect: policy.Allow, Actions: []string{action}, Resources: []string{t.first.Resource}}
+		j.add(RuleOperatorMissing, policy.Missing, severity, fmt.Sprintf("%s may %s rotation, but %s is denied to it %s", j.o.Principal.RoleName(), j.o.May, action, where),
+			t.first, nil, &Fix{By: ByPerson, Summary: "Allow " + action + " to the principal", Where: rotation.OneLine(string(j.o.Principal)), Statement: statement.String()}, action)
+	}
+}
+
+// reconfigure: RotateSecret with another function in the request makes that function the secret's.
+func (j *operatorJudge) reconfigure() {
+	if j.o.May != rotation.Trigger {
+		return
+	}
+	for i := range j.on.Secrets {
+		s := &j.on.Secrets[i]
+		r := j.o.Reconfigures(s)
+		d := j.actual.Evaluate(&r)
+		if d.Outcome != policy.Allowed {
+			continue
+		}
+		statement := policy.Statement{
+			Effect: policy.Allow, Actions: []string{"secretsmanager:RotateSecret"}, Resources: []string{string(s.ARN)},
+			Conditions: []policy.Condition{{Operator: "Null", Key: "secretsmanager:RotationLambdaARN", Values: []string{"true"}}},
+		}
+		j.add(RuleOperatorRepoint, policy.Excess, Info, "Who may trigger may also reconfigure: RotateSecret with another function's ARN is allowed, by "+refText(d.By[0]), &r, &d.By[0],
+			&Fix{By: ByPerson, Summary: "Allow RotateSecret only without a function in the request", Where: rotation.OneLine(d.By[0].Document) + " of " + rotation.OneLine(string(j.o.Principal)), Statement: statement.String()}, "reconfigure")
+		return
+	}
+}
+
+// excess compares the principal with the documents of its set, one finding for each statement.
+func (j *operatorJudge) excess(templates rotation.Templates) []string {
+	ceiling, err := j.ceiling(templates)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	result := policy.Compare(ceiling, j.set, serviceFacts())
+	seen := map[policy.StatementRef][]*policy.Request{}
+	var order []policy.StatementRef
+	for i := range result.Excess {
+		w := &result.Excess[i]
+		for _, ref := range w.Actual.By {
+			if seen[ref] == nil {
+				order = append(order, ref)
+			}
+			r := w.Request
+			r.Caller = policy.Caller{Kind: policy.CallerRole, ARN: string(j.o.Principal)}
+			if !strings.Contains(string(j.o.Principal), ":role/") {
+				r.Caller.Kind = policy.CallerUser
+			}
+			seen[ref] = append(seen[ref], &r)
+		}
+	}
+	for _, ref := range order {
+		r := worst(seen[ref])
+		severity := Low
+		switch {
+		case r.Action == "secretsmanager:GetSecretValue" || r.Action == "secretsmanager:PutSecretValue" || r.Action == "secretsmanager:PutResourcePolicy":
+			severity = High
+		case !readOnly(r.Action):
+			severity = Medium
+		}
+		s := statementAt(&j.set, ref)
+		detail := ref.Document
+		if s != nil {
+			detail += s.String()
+			if slices.Contains(s.Actions, "*") && slices.Contains(s.Resources, "*") {
+				severity = Critical
+			}
+		}
+		j.add(RuleOperatorExcess, policy.Excess, severity, fmt.Sprintf("Beyond the set %s it may call %s%s, by %s", j.o.May, actionsText(seen[ref]), on(r), refText(ref)), r, &ref,
+			&Fix{By: ByPerson, Summary: "Narrow the statement, or declare the principal otherwise", Where: rotation.OneLine(ref.Document) + " of " + rotation.OneLine(string(j.o.Principal))}, detail)
+	}
+	var unsure []string
+	for _, r := range result.Indeterminate {
+		unsure = append(unsure, refText(r.Statement)+": "+r.Text)
+	}
+	return unsure
+}
+
+// ceiling is the set's documents: for trigger RotateSecret and InvokeFunction and looking, for configure what the AWS managed policies for it
+// give.
+func (j *operatorJudge) ceiling(templates rotation.Templates) (policy.Set, error) {
+	name, p := rotation.TemplateTrigger, j.o.Principal.Parts()
+	v := rotation.Values{Account: p.Account, Partition: p.Partition, Region: "us-east-1"}
+	if j.o.May == rotation.Configure {
+		name = rotation.TemplateConfigure
+	} else {
+		v.Function = rotation.ARN("arn:" + p.Partition + ":lambda:*:" + p.Account + ":function:*")
+		v.Secrets = []rotation.ARN{rotation.ARN("arn:" + p.Partition + ":secretsmanager:*:" + p.Account + ":secret:*")}
+	}
+	text, err := templates.Render(name, v)
+	if err != nil {
+		return policy.Set{}, err
+	}
+	document, err := policy.Parse("set "+string(j.o.May), text)
+	if err != nil {
+		return policy.Set{}, err
+	}
+	set := policy.Set{Identity: []*policy.Document{document}}
+	if j.o.May == rotation.Trigger {
+		set.Identity = append(set.Identity, &policy.Document{Name: "looking", Version: policy.Version2012, Statements: []policy.Statement{
+			{Effect: policy.Allow, Actions: []string{"secretsmanager:RotateSecret"}, Resources: []string{"*"}},
+			{Effect: policy.Allow, Actions: []string{"secretsmanager:DescribeSecret", "secretsmanager:ListSecrets", "secretsmanager:ListSecretVersionIds", "secretsmanager:GetResourcePolicy"}, Resources: []string{"*"}},
+		}})
+	}
+	return set, nil
+}

@@ -10,16 +10,25 @@ import (
 
 // FindingRecord is one finding with its history.
 type FindingRecord struct {
-	Finding   drift.Finding `json:"finding"` // as last seen
-	FirstSeen time.Time     `json:"first_seen"`
-	LastSeen  time.Time     `json:"last_seen"`
-	Resolved  *time.Time    `json:"resolved,omitempty"`
-	Reopened  int           `json:"reopened,omitempty"`
+	Finding    drift.Finding `json:"finding"` // as last seen
+	FirstSeen  time.Time     `json:"first_seen"`
+	LastSeen   time.Time     `json:"last_seen"`
+	Resolved   *time.Time    `json:"resolved,omitempty"`
+	Reopened   int           `json:"reopened,omitempty"`
+	ReopenedAt *time.Time    `json:"reopened_at,omitempty"`
 
 	// What was told last and when; nothing was told while Told is nil.
 	Told         *time.Time     `json:"told,omitempty"`
 	ToldSeverity drift.Severity `json:"told_severity,omitempty"`
 	ToldResolved bool           `json:"told_resolved,omitempty"`
+}
+
+// Since is from when on the finding stands without a break.
+func (r FindingRecord) Since() time.Time {
+	if r.ReopenedAt != nil {
+		return *r.ReopenedAt
+	}
+	return r.FirstSeen
 }
 
 // Sighting is what one run found.
@@ -64,7 +73,7 @@ func (r FindingRecord) observe(s Sighting, found *drift.Finding) (FindingRecord,
 		changed := r.Resolved != nil || r.Finding.Severity != found.Severity || r.Finding.Explanation != found.Explanation ||
 			s.At.Sub(r.LastSeen) >= storeAgain
 		if r.Resolved != nil {
-			r.Resolved = nil
+			r.Resolved, r.ReopenedAt = nil, &s.At
 			r.Reopened++
 		}
 		r.Finding, r.LastSeen = *found, s.At

@@ -17,6 +17,9 @@ type document struct{ text, revision string }
 
 // read reads what a change would write to. That there is nothing is the empty document.
 func (r *Repairer) read(ctx context.Context, c *Change) (document, error) {
+	if c.Call.attachment() {
+		return r.readAttachment(ctx, c)
+	}
 	if c.Call == PutRolePolicy || c.Call == DeleteRolePolicy {
 		out, err := r.clients.IAM.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: aws.String(c.Subject.RoleName()), PolicyName: aws.String(c.Name)})
 		if absent(err) {
@@ -44,6 +47,24 @@ func (r *Repairer) read(ctx context.Context, c *Change) (document, error) {
 		return document{}, nil
 	}
 	return d, nil
+}
+
+// readAttachment tells an attached policy by the document that the change knows of it: the documents of managed policies are not
+// repair's to write.
+func (r *Repairer) readAttachment(ctx context.Context, c *Change) (document, error) {
+	pages := iam.NewListAttachedRolePoliciesPaginator(r.clients.IAM, &iam.ListAttachedRolePoliciesInput{RoleName: aws.String(c.Subject.RoleName())})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return document{}, fmt.Errorf("listing the policies attached to %s: %w", c.Subject, err)
+		}
+		for _, p := range page.AttachedPolicies {
+			if aws.ToString(p.PolicyArn) == c.Name {
+				return document{text: c.Before + c.After}, nil // one of them is empty
+			}
+		}
+	}
+	return document{}, nil
 }
 
 func functionName(arn rotation.ARN) *string {
@@ -79,6 +100,14 @@ func (w Writer) send(ctx context.Context, c *Change, revision *string) error {
 	case RemovePermission:
 		_, err = w.Lambda.RemovePermission(ctx, &lambda.RemovePermissionInput{
 			FunctionName: functionName(c.Subject), Qualifier: qualifier(c.Subject), StatementId: aws.String(c.Name), RevisionId: revision,
+		})
+	case DetachRolePolicy:
+		_, err = w.IAM.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: aws.String(c.Subject.RoleName()), PolicyArn: aws.String(c.Name)})
+	case AttachRolePolicy:
+		_, err = w.IAM.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: aws.String(c.Subject.RoleName()), PolicyArn: aws.String(c.Name)})
+	case PutResourcePolicy:
+		_, err = w.Lambda.PutResourcePolicy(ctx, &lambda.PutResourcePolicyInput{
+			ResourceArn: aws.String(string(c.Subject)), Policy: aws.String(c.After), RevisionId: revision,
 		})
 	default:
 		err = fmt.Errorf("%s is no call that repair makes", c.Call)

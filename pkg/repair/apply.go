@@ -146,6 +146,10 @@ func (r *Repairer) make(ctx context.Context, c *Change) error {
 	if err := r.renew(ctx); err != nil {
 		return err
 	}
+	if c.Undoes == "" && !c.Call.in(r.opts.Mode) {
+		c.Status, c.Reason = Refused, fmt.Sprintf("mode %s does not make this call", r.opts.Mode)
+		return nil
+	}
 	if reason := r.unnamed(ctx, c); reason != "" {
 		c.Status, c.Reason = Refused, reason
 		return nil
@@ -207,7 +211,7 @@ func (r *Repairer) recheck(ctx context.Context, c *Change) string {
 		if u.setup.Role.ARN != c.Subject {
 			continue
 		}
-		after := withInline(u.setup.Role, c.Name, c.After)
+		after := c.on(u.setup.Role)
 		if lost := u.loses(&after, nil); lost != "" {
 			return "the account changed: now rotation would lose " + lost
 		}
@@ -215,13 +219,28 @@ func (r *Repairer) recheck(ctx context.Context, c *Change) string {
 	return ""
 }
 
+// on is a role with the change made.
+func (c *Change) on(role rotation.Role) rotation.Role {
+	if c.Call != DetachRolePolicy {
+		return withInline(role, c.Name, c.After)
+	}
+	role.Identity = slices.DeleteFunc(slices.Clone(role.Identity), func(p rotation.Policy) bool {
+		return p.Source == rotation.PolicyAttached && p.ARN == rotation.ARN(c.Name)
+	})
+	return role
+}
+
 // inPlace says whether a change is what the account holds already.
 func inPlace(c *Change, now document) bool {
 	switch c.Call {
 	case PutRolePolicy:
 		return sameJSON(now.text, c.After)
-	case DeleteRolePolicy:
+	case PutResourcePolicy:
+		return samePolicy(now.text, c.After)
+	case DeleteRolePolicy, DetachRolePolicy:
 		return now.text == ""
+	case AttachRolePolicy:
+		return now.text != ""
 	}
 	s, err := readStatements(now.text)
 	if err != nil {
@@ -274,6 +293,13 @@ func (r *Repairer) rebase(c *Change, now document) (reason string) {
 			return rotation.OneLine(err.Error())
 		}
 		before, after = now.text, text
+	case AttachRolePolicy, DetachRolePolicy:
+		return ""
+	case PutResourcePolicy:
+		if !samePolicy(now.text, before) {
+			return "the function policy was changed by somebody else"
+		}
+		return ""
 	case DeleteRolePolicy:
 		if !sameJSON(now.text, before) {
 			return "the inline policy " + c.Name + " was changed by somebody else"

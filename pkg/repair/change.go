@@ -18,13 +18,38 @@ const (
 	DeleteRolePolicy Call = "iam:DeleteRolePolicy"
 	AddPermission    Call = "lambda:AddPermission"
 	RemovePermission Call = "lambda:RemovePermission"
+
+	// Mode enforce only.
+	DetachRolePolicy  Call = "iam:DetachRolePolicy"
+	PutResourcePolicy Call = "lambda:PutResourcePolicy" // for a statement that RemovePermission cannot name
+	// Rolling back only.
+	AttachRolePolicy Call = "iam:AttachRolePolicy"
 )
 
 // removes says whether the call takes something away.
-func (c Call) removes() bool { return c == DeleteRolePolicy || c == RemovePermission }
+func (c Call) removes() bool {
+	return c == DeleteRolePolicy || c == RemovePermission || c == DetachRolePolicy
+}
 
 // onRole says whether the call writes to a role; the others write to a function policy.
-func (c Call) onRole() bool { return c == PutRolePolicy || c == DeleteRolePolicy }
+func (c Call) onRole() bool {
+	return c == PutRolePolicy || c == DeleteRolePolicy || c == DetachRolePolicy || c == AttachRolePolicy
+}
+
+// attachment says whether the call attaches or detaches a managed policy; Name is its ARN then.
+func (c Call) attachment() bool { return c == DetachRolePolicy || c == AttachRolePolicy }
+
+// in says whether the mode has the call. Attaching is only ever rolling back.
+func (c Call) in(m Mode) bool {
+	switch c {
+	case PutRolePolicy, DeleteRolePolicy, AddPermission, RemovePermission:
+		return m.Writes()
+	case DetachRolePolicy, PutResourcePolicy:
+		return m == ModeEnforce
+	default:
+		return false
+	}
+}
 
 // Status says what became of a change.
 type Status string
@@ -54,7 +79,7 @@ type Change struct {
 	Before string `json:"before"`
 	After  string `json:"after"`
 	Diff   string `json:"diff"` // unified, of the documents laid out
-	// Narrows says of a PutRolePolicy that it leaves less than there was: it comes after all additions, as removals do.
+	// Narrows says of a PutRolePolicy or PutResourcePolicy that it leaves less than there was: it comes after all additions, as removals do.
 	Narrows bool `json:"narrows,omitempty"`
 	// Revision is the function policy's RevisionId that Before was read with.
 	Revision  string     `json:"revision,omitempty"`

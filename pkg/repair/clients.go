@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/rotationguard/rotationguard/pkg/policy"
@@ -32,9 +33,15 @@ type Writer struct {
 
 type iamReader interface {
 	GetRolePolicy(context.Context, *iam.GetRolePolicyInput, ...func(*iam.Options)) (*iam.GetRolePolicyOutput, error)
+	ListAttachedRolePolicies(context.Context, *iam.ListAttachedRolePoliciesInput, ...func(*iam.Options)) (*iam.ListAttachedRolePoliciesOutput, error)
+}
+
+type functionLister interface {
+	ListFunctions(context.Context, *lambda.ListFunctionsInput, ...func(*lambda.Options)) (*lambda.ListFunctionsOutput, error)
 }
 
 type lambdaReader interface {
+	functionLister
 	GetPolicy(context.Context, *lambda.GetPolicyInput, ...func(*lambda.Options)) (*lambda.GetPolicyOutput, error)
 }
 
@@ -45,11 +52,14 @@ type secretReader interface {
 type iamWriter interface {
 	PutRolePolicy(context.Context, *iam.PutRolePolicyInput, ...func(*iam.Options)) (*iam.PutRolePolicyOutput, error)
 	DeleteRolePolicy(context.Context, *iam.DeleteRolePolicyInput, ...func(*iam.Options)) (*iam.DeleteRolePolicyOutput, error)
+	DetachRolePolicy(context.Context, *iam.DetachRolePolicyInput, ...func(*iam.Options)) (*iam.DetachRolePolicyOutput, error)
+	AttachRolePolicy(context.Context, *iam.AttachRolePolicyInput, ...func(*iam.Options)) (*iam.AttachRolePolicyOutput, error)
 }
 
 type lambdaWriter interface {
 	AddPermission(context.Context, *lambda.AddPermissionInput, ...func(*lambda.Options)) (*lambda.AddPermissionOutput, error)
 	RemovePermission(context.Context, *lambda.RemovePermissionInput, ...func(*lambda.Options)) (*lambda.RemovePermissionOutput, error)
+	PutResourcePolicy(context.Context, *lambda.PutResourcePolicyInput, ...func(*lambda.Options)) (*lambda.PutResourcePolicyOutput, error)
 }
 
 // NewClients makes the clients of one account and Region.
@@ -86,8 +96,14 @@ func (o Options) sessionPolicy(c *Change) (string, error) {
 		Condition map[string]map[string]rotation.ARN `json:",omitempty"`
 	}
 	s := statement{Effect: policy.Allow, Action: c.Call, Resource: c.Subject}
-	if o.TargetBoundary != "" && (c.Call == PutRolePolicy || c.Call == DeleteRolePolicy) {
-		s.Condition = map[string]map[string]rotation.ARN{"StringEquals": {"iam:PermissionsBoundary": o.TargetBoundary}}
+	if c.Call.attachment() {
+		s.Condition = map[string]map[string]rotation.ARN{"ArnEquals": {"iam:PolicyARN": rotation.ARN(c.Name)}}
+	}
+	if o.TargetBoundary != "" && c.Call.onRole() {
+		if s.Condition == nil {
+			s.Condition = map[string]map[string]rotation.ARN{}
+		}
+		s.Condition["StringEquals"] = map[string]rotation.ARN{"iam:PermissionsBoundary": o.TargetBoundary}
 	}
 	data, err := json.Marshal(struct {
 		Version   policy.Version
@@ -97,4 +113,22 @@ func (o Options) sessionPolicy(c *Change) (string, error) {
 		return "", fmt.Errorf("writing the session policy of %s: %w", c.ID, err)
 	}
 	return string(data), nil
+}
+
+// ReadRoleUsers reads which functions of the Region run with which role, published versions too: a version keeps its own role. Mode
+// enforce needs it in History.RoleUsers.
+func ReadRoleUsers(ctx context.Context, l functionLister) (map[rotation.ARN][]rotation.ARN, error) {
+	users := map[rotation.ARN][]rotation.ARN{}
+	pages := lambda.NewListFunctionsPaginator(l, &lambda.ListFunctionsInput{FunctionVersion: types.FunctionVersionAll})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("listing the functions: %w", err)
+		}
+		for _, f := range page.Functions {
+			role := rotation.ARN(aws.ToString(f.Role))
+			users[role] = append(users[role], rotation.ARN(aws.ToString(f.FunctionArn)))
+		}
+	}
+	return users, nil
 }

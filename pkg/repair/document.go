@@ -71,7 +71,7 @@ func (g grants) covers(other grants) bool {
 
 // jsonStatement is one of our statements as it is written.
 type jsonStatement struct {
-	Sid       string                         `json:"Sid"`
+	Sid       string                         `json:"Sid,omitempty"`
 	Effect    policy.Effect                  `json:"Effect"`
 	Action    []string                       `json:"Action"`
 	Resource  []string                       `json:"Resource"`

@@ -52,6 +52,19 @@ func known(p *rotation.Policy) bool {
 	return p.Presence == rotation.Absent || p.Presence == rotation.Present && p.Document != nil
 }
 
+// roleKnown says whether everything that a role may do was read and understood.
+func roleKnown(r *rotation.Role) bool {
+	if r.Presence != rotation.Present || r.Boundary != nil && !known(r.Boundary) || len(r.Gaps) > 0 {
+		return false
+	}
+	for i := range r.Identity {
+		if !known(&r.Identity[i]) {
+			return false
+		}
+	}
+	return true
+}
+
 // decider answers a setup's requirements with another role or function policy in place of its own; nil keeps its own.
 func decider(s *rotation.Setup, role *rotation.Role, function *rotation.Policy) *rotation.Decider {
 	changed := *s

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rotationguard/rotationguard/pkg/drift"
 	"github.com/rotationguard/rotationguard/pkg/policy"
 	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
@@ -59,11 +60,16 @@ type functionPlan struct {
 	u         *unit
 	policy    rotation.Policy // as planned so far
 	parts     statements
-	removable []publicStatement
+	removable []removable
 }
 
-// publicStatement is a statement that lets everybody invoke the function and that may be removed.
-type publicStatement struct{ sid, finding string }
+// removable is a statement of the function policy that may go: one that lets everybody invoke the function, and in mode enforce other
+// excess.
+type removable struct {
+	sid, finding string
+	index        int // in the policy as it was read; what has no Sid is found by it
+	wait         *waiting
+}
 
 // planFunction plans the invoke grant and, once a grant stands, the removal of public ones.
 func (p *planner) planFunction(u *unit) {
@@ -76,7 +82,7 @@ func (p *planner) planFunction(u *unit) {
 		return
 	}
 	fp.parts = parts
-	fp.findPublic()
+	fp.findRemovable()
 	fp.planInvoke()
 	fp.planRemovals()
 	fp.withdraw()
@@ -124,48 +130,78 @@ func (fp *functionPlan) withdraw() {
 	}
 }
 
-// findPublic gathers the public statements that have a finding. Those that cannot be removed are left.
-func (fp *functionPlan) findPublic() {
-	function := fp.u.setup.Function.ARN
+// findRemovable gathers the statements that have a finding and may go. Those that cannot are left.
+func (fp *functionPlan) findRemovable() {
 	if fp.policy.Document == nil {
 		return
 	}
 	sids := fp.parts.sids()
 	for i := range fp.policy.Document.Statements {
 		s := &fp.policy.Document.Statements[i]
-		finding := fp.publicFinding(i, s)
-		if finding == "" || !public(s, function) {
+		f := fp.excessFinding(i, s)
+		if f == nil {
 			continue
 		}
-		switch reason := fp.opts.functionBarred(fp.u.setup.Account, function); {
-		case reason != "":
-			fp.leavePublic(s.Sid, finding, reason)
-		case s.Sid == "":
-			fp.leavePublic(s.Sid, finding, "the statement has no Sid, and RemovePermission takes nothing else: replace the policy with PutResourcePolicy")
-		case !validSid(s.Sid) || count(sids, s.Sid) != 1:
-			fp.leavePublic(s.Sid, finding, "RemovePermission cannot name this statement: its Sid is not unique or not one that Lambda takes")
-		default:
-			fp.removable = append(fp.removable, publicStatement{s.Sid, finding})
+		r := removable{sid: s.Sid, finding: f.ID, index: i}
+		reason := fp.opts.functionBarred(fp.u.setup.Account, fp.u.setup.Function.ARN)
+		nameable := validSid(s.Sid) && count(sids, s.Sid) == 1
+		switch isPublic := public(s, fp.u.setup.Function.ARN); {
+		case isPublic && reason == "" && nameable:
+		case fp.opts.Mode == ModeEnforce && (isPublic || tightenable(f)):
+			if reason == "" {
+				reason = fp.enforceBarred(s)
+			}
+			if !isPublic {
+				r.wait = later(fp.sinceFindings([]string{f.ID}), fp.u.rotating(fp.history.At))
+			}
+		case isPublic && reason == "" && s.Sid == "":
+			reason = "the statement has no Sid, and RemovePermission takes nothing else: mode enforce puts the policy without it"
+		case isPublic && reason == "":
+			reason = "RemovePermission cannot name this statement: its Sid is not unique or not one that Lambda takes"
+		case !isPublic:
+			continue
 		}
+		if reason != "" {
+			fp.leaveStatement(s.Sid, f.ID, reason)
+			continue
+		}
+		fp.removable = append(fp.removable, r)
 	}
 }
 
-func (fp *functionPlan) leavePublic(sid, finding, reason string) {
+// enforceBarred says why mode enforce must not touch a statement of the function policy.
+func (fp *functionPlan) enforceBarred(s *policy.Statement) string {
+	holdsDeny := slices.ContainsFunc(fp.policy.Document.Statements, func(x policy.Statement) bool { return x.Effect == policy.Deny })
+	tags := fp.u.setup.Function.Tags
+	switch {
+	case !fp.history.Complete:
+		return "only a run that has listed the whole account tightens"
+	case holdsDeny:
+		return "the policy holds a Deny: such a policy is never touched"
+	case s.Sid != "" && slices.Contains(fp.opts.Keep, s.Sid):
+		return "repair.keep names it"
+	case tags["aws:cloudformation:stack-id"] != "" && !fp.opts.EditOwned:
+		return fmt.Sprintf("the stack %s owns the function: change it there, or set repair.edit_owned", rotation.OneLine(tags["aws:cloudformation:stack-name"]))
+	}
+	return fp.u.undeclared()
+}
+
+func (fp *functionPlan) leaveStatement(sid, finding, reason string) {
 	function := fp.u.setup.Function.ARN
 	fp.plan.Left = append(fp.plan.Left, Left{
-		Function: function, Subject: function, What: "public statement " + rotation.OneLine(sid), Reason: reason, Findings: []string{finding},
+		Function: function, Subject: function, What: strings.TrimSpace("statement " + rotation.OneLine(sid)), Reason: reason, Findings: []string{finding},
 	})
 }
 
-// publicFinding is the id of the finding that says of a statement that it grants too much, "" when there is none.
-func (fp *functionPlan) publicFinding(index int, s *policy.Statement) string {
+// excessFinding is the finding that says of a statement that it grants too much, nil when there is none.
+func (fp *functionPlan) excessFinding(index int, s *policy.Statement) *drift.Finding {
 	for _, f := range fp.u.findings {
 		if f.Direction == policy.Excess && f.Exempt == "" && f.Subject == fp.u.setup.Function.ARN && f.Statement != nil &&
-			f.Statement.Sid == s.Sid && f.Statement.Index == index {
-			return f.ID
+			f.Statement.Sid == s.Sid && f.Statement.Index == index && f.Rule != drift.RuleFunctionURL && f.Rule != drift.RuleForeignSource {
+			return f
 		}
 	}
-	return ""
+	return nil
 }
 
 // invokes are the unit's requirements on the function policy.
@@ -183,7 +219,9 @@ func (fp *functionPlan) invokes() []*rotation.Requirement {
 func (fp *functionPlan) withoutPublic() rotation.Policy {
 	parts := fp.parts
 	for _, s := range fp.removable {
-		parts = parts.without(s.sid)
+		if s.wait == nil {
+			parts = fp.minus(parts, s)
+		}
 	}
 	return functionPolicy(parts.text())
 }
@@ -205,7 +243,9 @@ func (fp *functionPlan) planInvoke() {
 		case is.Outcome == policy.Allowed:
 			denied = append(denied, r)
 			for _, s := range fp.removable {
-				why[r] = append(why[r], s.finding)
+				if s.wait == nil {
+					why[r] = append(why[r], s.finding)
+				}
 			}
 		case f != nil && len(u.served(r)) > 0:
 			denied, why[r] = append(denied, r), []string{f.ID}
@@ -243,7 +283,7 @@ func (fp *functionPlan) planInvoke() {
 	next := functionPolicy(text)
 	mended := decider(u.setup, nil, &next)
 	c := Change{Call: AddPermission, Status: Planned, Subject: function, Name: sid, Before: fp.policy.Text, After: text, Revision: fp.policy.Revision}
-	c.clears = len(fp.removable) > 0
+	c.clears = slices.ContainsFunc(fp.removable, func(s removable) bool { return s.wait == nil })
 	for _, r := range denied {
 		if d := mended.Decide(r); d.Outcome != policy.Allowed {
 			fp.left(u, r, function, denial(d))
@@ -281,29 +321,56 @@ func (fp *functionPlan) take(next rotation.Policy, parts statements) {
 	fp.world.functions[fp.u.setup.Function.ARN] = next
 }
 
-// planRemovals plans the removal of public statements, each only if rotation works without it.
+// minus is the policy without a statement.
+func (fp *functionPlan) minus(parts statements, s removable) statements {
+	if s.sid != "" && count(parts.sids(), s.sid) == 1 {
+		return parts.without(s.sid)
+	}
+	original, err := readStatements(fp.u.setup.Function.Policy.Text)
+	if err != nil || s.index >= len(original.list) {
+		return parts
+	}
+	i := slices.IndexFunc(parts.list, func(raw json.RawMessage) bool { return string(raw) == string(original.list[s.index]) })
+	if i >= 0 {
+		parts.list = slices.Delete(slices.Clone(parts.list), i, i+1)
+	}
+	return parts
+}
+
+// planRemovals plans the removal of statements, each only if rotation works without it.
 func (fp *functionPlan) planRemovals() {
 	u, function := fp.u, fp.u.setup.Function.ARN
 	for _, s := range fp.removable {
-		after := fp.parts.without(s.sid)
+		after := fp.minus(fp.parts, s)
 		next := functionPolicy(after.text())
 		if lost := fp.loses(nil, function, &next); lost != "" {
-			fp.leavePublic(s.sid, s.finding, "without the statement rotation would lose "+lost)
+			fp.leaveStatement(s.sid, s.finding, "without the statement rotation would lose "+lost)
 			continue
 		}
 		c := Change{
 			Call: RemovePermission, Status: Planned, Subject: function, Name: s.sid, Before: fp.policy.Text, After: after.text(), Revision: fp.policy.Revision,
 			Findings: []string{s.finding},
 		}
+		if !validSid(s.sid) || count(fp.parts.sids(), s.sid) != 1 {
+			c.Call, c.Name, c.Narrows = PutResourcePolicy, "", true
+			if c.After == "" {
+				fp.leaveStatement(s.sid, s.finding, "the policy has no other statement: delete it with DeleteResourcePolicy")
+				continue
+			}
+		}
 		for _, r := range fp.invokes() {
 			c.Secrets = append(c.Secrets, r.Secret)
 		}
 		c.Proof = Proof{
-			Required: len(u.required), Before: fp.count(u), Excess: "the policy loses one Allow",
+			Required: len(u.required), Before: fp.count(u), After: fp.count(u), Excess: "the policy loses one Allow",
 			Lost: "every request that rotation needs and that was allowed is allowed without the statement",
 		}
-		fp.take(next, after)
-		c.Proof.After = fp.count(u)
+		if s.wait != nil {
+			c.Status, c.NotBefore, c.Reason = Waiting, &s.wait.until, s.wait.reason
+		} else {
+			fp.take(next, after)
+			c.Proof.After = fp.count(u)
+		}
 		fp.put(u, c)
 	}
 }

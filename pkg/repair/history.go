@@ -20,6 +20,11 @@ type History struct {
 	Secrets   map[rotation.ARN]ledger.SecretRecord
 	Writes    []Write // of the last RepeatWindow, oldest first
 	Paused    *ledger.Pause
+	// FindingsSince is since when findings stand. Mode enforce waits with younger ones.
+	FindingsSince map[string]time.Time
+	// RoleUsers are the functions, versions too, that run with a role, as ReadRoleUsers reads them. Mode enforce takes nothing from
+	// a role while they are not known.
+	RoleUsers map[rotation.ARN][]rotation.ARN
 }
 
 // Write is one change that an earlier run made.
@@ -56,6 +61,16 @@ func Remember(ctx context.Context, l ledger.Ledger, judgements []drift.Judgement
 		return h, fmt.Errorf("reading the journal: %w", err)
 	}
 	h.Writes = writes(entries)
+	findings, err := l.Findings(ctx)
+	if err != nil {
+		return h, fmt.Errorf("reading the findings' history: %w", err)
+	}
+	h.FindingsSince = make(map[string]time.Time, len(findings))
+	for i := range findings {
+		if f := &findings[i]; f.Resolved == nil {
+			h.FindingsSince[f.Finding.ID] = f.Since()
+		}
+	}
 	if h.Paused, err = l.Paused(ctx); err != nil {
 		return h, fmt.Errorf("reading the pause: %w", err)
 	}

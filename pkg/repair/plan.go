@@ -86,6 +86,9 @@ func NewPlan(judgements []drift.Judgement, o Options, h History) Plan {
 		p.planRole(u)
 		p.planFunction(u)
 	}
+	if o.Mode == ModeEnforce {
+		p.enforceRoles()
+	}
 	p.hold()
 	slices.SortStableFunc(p.plan.Changes, func(a, b Change) int { return order(&a) - order(&b) })
 	p.plan.opts, p.plan.history = o, h
@@ -227,7 +230,7 @@ func (p *planner) put(u *unit, c Change) {
 	}
 	if c.removes() {
 		for i := range p.plan.Changes {
-			if a := &p.plan.Changes[i]; a.unit == u && !a.removes() && a.Status == Planned {
+			if a := &p.plan.Changes[i]; (a.unit == u || a.Subject == c.Subject) && !a.removes() && a.Status == Planned {
 				c.Needs = append(c.Needs, a.ID)
 			}
 		}

@@ -40,10 +40,7 @@ func readNode(d *json.Decoder, depth int) (node, error) {
 	if depth > 16 {
 		return node{}, errors.New("the document is nested too deeply")
 	}
-	token, err := d.Token()
-	if errors.Is(err, io.EOF) {
-		return node{}, errors.New("the document is empty or ends too early")
-	}
+	token, err := next(d)
 	if err != nil {
 		return node{}, err
 	}
@@ -55,7 +52,7 @@ func readNode(d *json.Decoder, depth int) (node, error) {
 				return node{}, err
 			}
 		}
-		_, err := d.Token()
+		_, err := next(d)
 		return n, err
 	case string:
 		return node{kind: '"', text: &v}, nil
@@ -68,13 +65,22 @@ func readNode(d *json.Decoder, depth int) (node, error) {
 	}
 }
 
+// next is the decoder's next token; the end of the text is never expected.
+func next(d *json.Decoder) (json.Token, error) {
+	token, err := d.Token()
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, errors.New("the document is empty or ends too early")
+	}
+	return token, err
+}
+
 func (n *node) readChild(d *json.Decoder, depth int) error {
 	if n.kind == '[' {
 		item, err := readNode(d, depth+1)
 		n.items = append(n.items, item)
 		return err
 	}
-	token, err := d.Token()
+	token, err := next(d)
 	if err != nil {
 		return err
 	}

@@ -175,11 +175,31 @@ func (b *bench) plan(t testing.TB) repair.Plan {
 func (b *bench) planWith(t testing.TB, l ledger.Ledger) repair.Plan {
 	t.Helper()
 	judgements := b.judge(t, rotation.Scope{})
+	b.tell(t, l, judgements)
 	history, err := repair.Remember(t.Context(), l, judgements, true, b.now)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if b.opts.Mode == repair.ModeEnforce {
+		if history.RoleUsers, err = repair.ReadRoleUsers(t.Context(), repair.NewClients(b.Config()).Lambda); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return repair.NewPlan(judgements, b.opts, history)
+}
+
+// tell puts the findings into the ledger, as a sweep does before it plans.
+func (b *bench) tell(t testing.TB, l ledger.Ledger, judgements []drift.Judgement) {
+	t.Helper()
+	s := ledger.Sighting{At: b.now, Covers: func(drift.Finding) bool { return true }}
+	for _, j := range judgements {
+		for _, secret := range j.Secrets {
+			s.Findings = append(s.Findings, secret.Findings...)
+		}
+	}
+	if _, err := l.ObserveFindings(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // run plans and applies, and answers with the changes.

@@ -199,7 +199,7 @@ func (t *tightening) otherUser() rotation.ARN {
 			own, _ := u.setup.Function.ARN.SplitFunction()
 			return own == bare
 		}) {
-			return user
+			return bare
 		}
 	}
 	return ""

@@ -147,7 +147,7 @@ func (fp *functionPlan) findRemovable() {
 		nameable := validSid(s.Sid) && count(sids, s.Sid) == 1
 		switch isPublic := public(s, fp.u.setup.Function.ARN); {
 		case isPublic && reason == "" && nameable:
-		case fp.opts.Mode == ModeEnforce && (isPublic || tightenable(f)):
+		case fp.opts.Mode == ModeEnforce && (isPublic || tightenable(f) || putAway(f)):
 			if reason == "" {
 				reason = fp.enforceBarred(s)
 			}
@@ -167,6 +167,12 @@ func (fp *functionPlan) findRemovable() {
 		}
 		fp.removable = append(fp.removable, r)
 	}
+}
+
+// putAway says whether a finding is about a statement without a Sid, which only putting the whole policy can end.
+func putAway(f *drift.Finding) bool {
+	return f.Statement.Sid == "" && f.Severity != drift.Info &&
+		slices.Contains([]string{drift.RulePublicInvoke, drift.RuleForeignInvoke, drift.RuleServiceInvoke}, f.Rule)
 }
 
 // enforceBarred says why mode enforce must not touch a statement of the function policy.

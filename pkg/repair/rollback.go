@@ -158,6 +158,9 @@ func (p *planner) unitOf(function, subject rotation.ARN, onRole bool) *unit {
 // undoRole restores the inline policy that a change replaced, byte for byte.
 func (p *planner) undoRole(u *unit, was, c *Change) (*rotation.Role, string) {
 	role := p.world.roles[u.setup.Role.ARN]
+	if was.Call.attachment() {
+		return p.undoAttachment(u, role, was, c)
+	}
 	now := ""
 	if have := inline(&role, was.Name); have != nil {
 		now = have.Text
@@ -180,6 +183,28 @@ func (p *planner) undoRole(u *unit, was, c *Change) (*rotation.Role, string) {
 	return &next, ""
 }
 
+// undoAttachment attaches a managed policy again that was detached, or the opposite.
+func (p *planner) undoAttachment(u *unit, role rotation.Role, was, c *Change) (*rotation.Role, string) {
+	arn := rotation.ARN(was.Name)
+	i := slices.IndexFunc(role.Identity, func(x rotation.Policy) bool { return x.Source == rotation.PolicyAttached && x.ARN == arn })
+	if (i >= 0) == (was.Call == DetachRolePolicy) {
+		return nil, "it is as it was before already"
+	}
+	if reason := p.opts.roleBarred(u.setup.Account, &role); reason != "" {
+		return nil, reason
+	}
+	if i >= 0 {
+		c.Call, c.Before, c.After = DetachRolePolicy, was.After, ""
+		role.Identity = slices.Delete(slices.Clone(role.Identity), i, i+1)
+		return &role, ""
+	}
+	c.Call, c.Before, c.After = AttachRolePolicy, "", was.Before
+	attached := rotation.NewPolicy(rotation.PolicyAttached, arn.RoleName(), was.Before)
+	attached.ARN = arn
+	role.Identity = append(slices.Clone(role.Identity), attached)
+	return &role, ""
+}
+
 // undoStatement takes our statement away, or puts back the one that was removed.
 func (p *planner) undoStatement(u *unit, was, c *Change) (*rotation.Policy, string) {
 	now := p.world.functions[u.setup.Function.ARN]
@@ -193,6 +218,18 @@ func (p *planner) undoStatement(u *unit, was, c *Change) (*rotation.Policy, stri
 	have, there := parts.get(was.Name)
 	c.Before = now.Text
 	var after statements
+	if was.Call == PutResourcePolicy {
+		c.Call, c.After = PutResourcePolicy, was.Before
+		switch {
+		case samePolicy(now.Text, was.Before):
+			return nil, "it is as it was before already"
+		case !samePolicy(now.Text, was.After):
+			return nil, "the function policy was changed since"
+		}
+		next := functionPolicy(c.After)
+		next.Name = now.Name
+		return &next, ""
+	}
 	if was.Call == AddPermission {
 		c.Call = RemovePermission
 		mine, _ := wanted(was)
@@ -217,7 +254,7 @@ func (p *planner) undoStatement(u *unit, was, c *Change) (*rotation.Policy, stri
 		after = parts.with(removed)
 		c.Call = AddPermission
 		if _, reason := permissionOf(u.setup.Function.ARN, removed); reason != "" {
-			return nil, "AddPermission cannot write the statement " + was.Name + " again: " + reason
+			c.Call = PutResourcePolicy // AddPermission cannot write such a statement
 		}
 	}
 	c.After = after.text()
@@ -257,9 +294,9 @@ func (p *planner) weighUndo(u *unit, c *Change, role *rotation.Role, function *r
 		}
 	}
 	c.Breaks = slices.Compact(c.Breaks)
-	if c.Call == AddPermission && function != nil && function.Document != nil {
+	if function != nil && function.Document != nil && !c.removes() {
 		for i := range function.Document.Statements {
-			if s := &function.Document.Statements[i]; s.Sid == c.Name && public(s, u.setup.Function.ARN) {
+			if s := &function.Document.Statements[i]; (s.Sid == c.Name || c.Name == "") && public(s, u.setup.Function.ARN) {
 				c.Opens = append(c.Opens, "lambda:InvokeFunction for everybody")
 			}
 		}

@@ -1,0 +1,222 @@
+package repair_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rotationguard/rotationguard/pkg/awstest"
+	"github.com/rotationguard/rotationguard/pkg/drift"
+	"github.com/rotationguard/rotationguard/pkg/repair"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
+)
+
+// newEnforcing is a bench in mode enforce with every strategy declared.
+func newEnforcing(t *testing.T) *bench {
+	t.Helper()
+	b := newBench(t)
+	b.opts.Mode = repair.ModeEnforce
+	b.rules = rotation.Rules{Rotations: []rotation.Rule{{Match: rotation.Match{Name: "*"}, Strategy: "single-user"}}}
+	b.AddPolicy(awstest.Policy{Name: "wide", Document: document(allow(`"secretsmanager:*"`, "*"), allow(`"logs:*"`, "*"))})
+	return b
+}
+
+const wideARN = "arn:aws:iam::123456789012:policy/wide"
+
+// invoker lets a principal invoke a function.
+func invoker(sid, principal string, function rotation.ARN) string {
+	return `{"Sid":"` + sid + `","Effect":"Allow","Principal":` + principal + `,"Action":"lambda:InvokeFunction","Resource":"` + string(function) + `"}`
+}
+
+func TestEnforceEndsExcess(t *testing.T) {
+	logs := `{ "Sid" : "Logs", "Effect":"Allow",  "Action":"logs:*", "Resource":"*" }`
+	tests := []struct {
+		name  string
+		setup func(b *bench)
+		want  []string
+		check func(t *testing.T, b *bench)
+	}{
+		{"a wide inline statement gives way to what rotation may have of it, the others keep their bytes", func(b *bench) {
+			s := working("x")
+			s.inline = map[string]string{"rotate": `{"Version":"2012-10-17","Statement":[` + logs + `,` + allow(`"secretsmanager:*"`, "*") + `]}`}
+			b.add(s)
+		}, []string{"done iam:PutRolePolicy x-role"}, func(t *testing.T, b *bench) {
+			role, _ := b.Role("x-role")
+			if doc := role.Inline["rotate"]; !strings.Contains(doc, logs) || strings.Contains(doc, `secretsmanager:*`) {
+				t.Errorf("inline policy = %s", doc)
+			}
+		}},
+		{"an inline policy of which rotation needs nothing goes", func(b *bench) {
+			s := working("x")
+			s.inline["extra"] = document(allow(`"s3:*"`, "*"))
+			b.add(s)
+		}, []string{"done iam:DeleteRolePolicy x-role"}, nil},
+		{"admin rights without Action go", func(b *bench) {
+			s := working("x")
+			s.inline["admin"] = document(`{"Effect":"Allow","NotAction":"iam:*","Resource":"*"}`)
+			b.add(s)
+		}, []string{"done iam:PutRolePolicy x-role"}, nil},
+		{"an attached wide policy is detached, what it gave inside the contract is kept first", func(b *bench) {
+			s := working("x")
+			s.inline = nil
+			b.add(s)
+			b.UpdateRole("x-role", func(r *awstest.Role) { r.Attached = []string{wideARN} })
+		}, []string{"done iam:PutRolePolicy x-role", "done iam:DetachRolePolicy x-role"}, func(t *testing.T, b *bench) {
+			if role, _ := b.Role("x-role"); len(role.Attached) > 0 || len(role.Inline) != 1 {
+				t.Errorf("attached %v, inline %v", role.Attached, role.Inline)
+			}
+		}},
+		{"another account may not invoke any more", func(b *bench) {
+			s := working("x")
+			s.policy = document(invokeGrant(s.function()), invoker("other", `{"AWS":"arn:aws:iam::210987654321:root"}`, s.function()))
+			b.add(s)
+		}, []string{"done lambda:RemovePermission x"}, nil},
+		{"a statement without a Sid goes by putting the policy without it", func(b *bench) {
+			s := working("x")
+			s.policy = document(invokeGrant(s.function()), strings.Replace(invoker("", `{"AWS":"arn:aws:iam::210987654321:root"}`, s.function()), `"Sid":"",`, "", 1))
+			b.add(s)
+		}, []string{"done lambda:PutResourcePolicy x"}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newEnforcing(t)
+			tt.setup(b)
+			before := b.state(t)
+			tr := b.watch(t)
+			changes := b.run(t)
+			if d := cmp.Diff(tt.want, summary(changes)); d != "" {
+				t.Errorf("changes (-want +got):\n%s", d)
+				for _, c := range changes {
+					t.Logf("%s: %s\n%s", c.Call, c.Reason, c.Diff)
+				}
+				for _, l := range b.plan(t).Left {
+					t.Logf("left: %s: %s", l.What, l.Reason)
+				}
+			}
+			if tr.step(); len(tr.lost) > 0 && tt.check == nil {
+				t.Errorf("lost: %v", tr.lost)
+			}
+			for _, j := range b.judge(t, rotation.Scope{}) {
+				for _, s := range j.Secrets {
+					for _, f := range s.Findings {
+						if f.Severity != drift.Info {
+							t.Errorf("still found: %s", f.Explanation)
+						}
+					}
+				}
+			}
+			if tt.check != nil {
+				tt.check(t, b)
+			}
+			b.ResetCalls()
+			b.now = b.now.Add(time.Hour)
+			if again := b.run(t); len(b.Writes()) > 0 {
+				t.Errorf("a second run writes %v", summary(again))
+			}
+			undone := b.rollback(t, repair.Undoing{AcceptBroken: true})
+			for _, c := range undone {
+				if c.Status != repair.Done {
+					t.Errorf("rolling back: %s %s is %s: %s", c.Call, c.Name, c.Status, c.Reason)
+				}
+			}
+			if d := cmp.Diff(before, b.state(t)); d != "" {
+				t.Errorf("after rolling back the account is not what it was (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestEnforceLeavesWhatItMayNotTouch(t *testing.T) {
+	wide := func(b *bench) *setup {
+		s := working("x")
+		s.inline["extra"] = document(allow(`"s3:*"`, "*"))
+		return s
+	}
+	tests := []struct {
+		name   string
+		setup  func(b *bench)
+		reason string
+	}{
+		{"a strategy that nobody declared", func(b *bench) { b.rules = rotation.Rules{}; b.add(wide(b)) }, "is not declared"},
+		{"a policy that holds a Deny", func(b *bench) {
+			s := working("x")
+			s.inline["extra"] = document(allow(`"s3:*"`, "*"), `{"Effect":"Deny","Action":"s3:DeleteBucket","Resource":"*"}`)
+			b.add(s)
+		}, "holds a Deny"},
+		{"a policy that the operator keeps", func(b *bench) { b.opts.Keep = []string{"extra"}; b.add(wide(b)) }, "repair.keep"},
+		{"a role that a stack owns", func(b *bench) {
+			b.add(wide(b))
+			b.UpdateRole("x-role", func(r *awstest.Role) {
+				r.Tags = []awstest.Tag{{Key: "aws:cloudformation:stack-id", Value: "arn:aws:cloudformation:us-east-1:123456789012:stack/app/1"}, {Key: "aws:cloudformation:stack-name", Value: "app"}}
+			})
+		}, "the stack app owns the role"},
+		{"a role that another function runs with", func(b *bench) {
+			b.add(wide(b))
+			b.AddFunction(awstest.Function{Name: "report", FunctionConfig: awstest.FunctionConfig{Role: string(roleARN("x-role"))}})
+		}, "function:report runs with the role"},
+		{"a role that was last used in another Region", func(b *bench) {
+			b.add(wide(b))
+			b.UpdateRole("x-role", func(r *awstest.Role) { r.LastUsed, r.LastUsedRegion = b.now, "eu-west-1" })
+		}, "last used in eu-west-1"},
+		{"a role that others may take", func(b *bench) {
+			b.add(wide(b))
+			b.UpdateRole("x-role", func(r *awstest.Role) {
+				r.Trust = document(`{"Effect":"Allow","Principal":{"Service":["lambda.amazonaws.com","ecs-tasks.amazonaws.com"]},"Action":"sts:AssumeRole"}`)
+			})
+		}, "may take the role too"},
+		{"a statement about another account's resource", func(b *bench) {
+			s := working("x")
+			s.inline["extra"] = document(allow(`"secretsmanager:GetSecretValue"`, "arn:aws:secretsmanager:us-east-1:210987654321:secret:theirs-AbCdEf"))
+			b.add(s)
+		}, "another Region's or account's"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newEnforcing(t)
+			tt.setup(b)
+			plan := b.plan(t)
+			if b.run(t); len(b.Writes()) > 0 {
+				t.Errorf("writes = %v", b.Writes())
+			}
+			if !slices.ContainsFunc(plan.Left, func(l repair.Left) bool { return strings.Contains(l.Reason, tt.reason) }) {
+				t.Errorf("left = %+v, want %q", plan.Left, tt.reason)
+			}
+		})
+	}
+}
+
+func TestEnforceWaits(t *testing.T) {
+	b := newEnforcing(t)
+	b.opts.EnforceAfter = 168 * time.Hour
+	s := working("x")
+	s.inline["extra"] = document(allow(`"s3:*"`, "*"))
+	b.add(s)
+	if got, want := summary(b.run(t)), []string{"waiting iam:DeleteRolePolicy x-role"}; !slices.Equal(got, want) {
+		t.Fatalf("at once: %v, want %v", got, want)
+	}
+	b.now = b.now.Add(169 * time.Hour)
+	b.UpdateSecret(string(secretARN("x-secret")), func(x *awstest.Secret) {
+		x.Versions = map[string][]string{"11111111-1111-1111-1111-111111111111": {"AWSCURRENT"}, "22222222-2222-2222-2222-222222222222": {"AWSPENDING"}}
+	})
+	if got := b.run(t); len(got) != 1 || got[0].Status != repair.Waiting || !strings.Contains(got[0].Reason, "is being rotated") {
+		t.Fatalf("while it rotates: %v", summary(got))
+	}
+	b.UpdateSecret(string(secretARN("x-secret")), func(x *awstest.Secret) { delete(x.Versions, "22222222-2222-2222-2222-222222222222") })
+	if got, want := summary(b.run(t)), []string{"done iam:DeleteRolePolicy x-role"}; !slices.Equal(got, want) {
+		t.Fatalf("a week later: %v, want %v", got, want)
+	}
+}
+
+func TestRepairDoesNotEnforce(t *testing.T) {
+	b := newEnforcing(t)
+	b.opts.Mode = repair.ModeRepair
+	s := working("x")
+	s.inline["extra"] = document(allow(`"*"`, "*"))
+	s.policy = document(invokeGrant(s.function()), invoker("other", `{"AWS":"arn:aws:iam::210987654321:root"}`, s.function()))
+	b.add(s)
+	if b.run(t); len(b.Writes()) > 0 {
+		t.Errorf("writes = %v", b.Writes())
+	}
+}

@@ -34,11 +34,7 @@ const inSyncShown = 40
 // WriteText writes the report for people: a table, soonest next rotation first, then for every secret that is not in sync
 // why, a witness and the fix.
 func (o *Outcome) WriteText(w io.Writer, style Style) error {
-	if style.Width == 0 {
-		style.Width = 80
-	}
-	style.Width = max(style.Width, narrowest)
-	t := &text{w: bufio.NewWriter(w), style: style, at: o.At, printed: map[string]string{}}
+	t := newText(w, style, o.At)
 	t.head(o)
 	worse := o.WithVerdict(Drift)
 	t.table(worse, o.WithVerdict(func(v drift.Verdict) bool { return v == drift.InSync }))
@@ -51,10 +47,7 @@ func (o *Outcome) WriteText(w io.Writer, style Style) error {
 	t.asides("Skipped", o.WithVerdict(func(v drift.Verdict) bool { return v == drift.Skipped }))
 	t.errors(o.Errors)
 	t.notes(o)
-	if err := t.w.Flush(); err != nil {
-		return fmt.Errorf("writing the report: %w", err)
-	}
-	return nil
+	return t.flush()
 }
 
 // text lays out lines. The buffered writer keeps the first error.
@@ -63,6 +56,21 @@ type text struct {
 	style   Style
 	at      time.Time
 	printed map[string]string // fixes shown, by what they are; the secret that they were shown for
+}
+
+func newText(w io.Writer, style Style, at time.Time) *text {
+	if style.Width == 0 {
+		style.Width = 80
+	}
+	style.Width = max(style.Width, narrowest)
+	return &text{w: bufio.NewWriter(w), style: style, at: at, printed: map[string]string{}}
+}
+
+func (t *text) flush() error {
+	if err := t.w.Flush(); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	return nil
 }
 
 // color is an SGR sequence that dark and light terminals show.
@@ -113,6 +121,7 @@ func (t *text) head(o *Outcome) {
 			counts = append(counts, t.paint(fmt.Sprintf("%d %s", n, v), verdictColor(v)))
 		}
 	}
+	t.line(o.Story())
 	t.line(fmt.Sprintf("%s, %s: %s", count(s.Secrets, "secret"), count(s.Functions, "rotation function"), orNone(strings.Join(counts, ", "))))
 }
 
@@ -475,11 +484,7 @@ func (t *text) changes(o *Outcome) {
 	if len(o.Left) > 0 {
 		t.heading("Left for a person")
 		for _, l := range o.Left {
-			on := l.Secret
-			if on == "" {
-				on = l.Subject
-			}
-			t.labelled(pad("", labelWidth), "", inert(l.What)+" on "+inert(string(on))+": "+inert(l.Reason))
+			t.labelled(pad("", labelWidth), "", leftText(l))
 		}
 	}
 }
@@ -493,8 +498,8 @@ func (t *text) change(c *repair.Change) {
 	if c.NotBefore != nil && c.Status == repair.Waiting {
 		t.field("until", rfc3339(*c.NotBefore))
 	}
-	if c.Proof.Required > 0 {
-		t.field("proof", fmt.Sprintf("%d of %d required requests allowed before, %d after; %s; %s", c.Proof.Before, c.Proof.Required, c.Proof.After, c.Proof.Excess, c.Proof.Lost))
+	if proof := proofText(&c.Proof); proof != "" {
+		t.field("proof", proof)
 	}
 	if c.Before == "" {
 		t.field("before", "there was none")
@@ -550,17 +555,7 @@ func (t *text) errors(errors []Error) {
 	}
 	t.heading("Could not be read or done")
 	for _, e := range errors {
-		text := e.Code
-		if e.Call != "" {
-			text = e.Call + " on " + e.Resource + ": " + e.Code
-		}
-		if e.Message != "" {
-			text = strings.TrimPrefix(text+": "+e.Message, ": ")
-		}
-		if e.Permission != "" {
-			text += " (add the permission " + e.Permission + ")"
-		}
-		t.labelled(pad("error", labelWidth), red, inert(text))
+		t.labelled(pad("error", labelWidth), red, e.String())
 	}
 }
 

@@ -1,0 +1,61 @@
+package report
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// WriteCSV writes one line for each secret, for a spreadsheet. A cell that a spreadsheet would compute is made text by an apostrophe.
+// Source: OWASP, "CSV Injection".
+func (o *Outcome) WriteCSV(w io.Writer) error {
+	out := csv.NewWriter(w)
+	rows := [][]string{{
+		"account", "region", "secret", "arn", "kind", "function", "role", "strategy", "verdict", "rotation_can_work", "next_rotation", "reason", "findings",
+	}}
+	for i := range o.Secrets {
+		s := &o.Secrets[i]
+		works, next := "unknown", ""
+		if s.RotationCanWork != nil {
+			works = fmt.Sprint(*s.RotationCanWork)
+		}
+		if s.NextRotation != nil {
+			next = s.NextRotation.UTC().Format(time.RFC3339)
+		}
+		ids := make([]string, len(s.Findings))
+		for k, f := range s.Findings {
+			ids[k] = f.ID
+		}
+		rows = append(rows, []string{
+			o.Account, o.Region, s.Name, string(s.ARN), string(s.Kind), string(s.FunctionARN), string(s.RoleARN), string(s.Strategy), string(s.Verdict),
+			works, next, s.Reason, strings.Join(ids, " "),
+		})
+	}
+	for _, row := range rows {
+		for i := range row {
+			row[i] = inertCell(row[i])
+		}
+		if err := out.Write(row); err != nil {
+			return fmt.Errorf("writing the report: %w", err)
+		}
+	}
+	out.Flush()
+	if err := out.Error(); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	return nil
+}
+
+func inertCell(s string) string {
+	s = inert(s)
+	if s != "" && strings.ContainsRune("=+-@\t\r|%", rune(s[0])) {
+		return "'" + s
+	}
+	return s
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

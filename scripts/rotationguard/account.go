@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/spf13/cobra"
+
+	"github.com/rotationguard/rotationguard/pkg/config"
+	"github.com/rotationguard/rotationguard/pkg/inventory"
+)
+
+// accountFlags say which account and Region is meant, in the AWS CLI's words.
+type accountFlags struct {
+	region, profile, endpoint string
+}
+
+func (f *accountFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.region, "region", "", "the AWS Region (default: AWS_REGION, or your profile's)")
+	cmd.Flags().StringVar(&f.profile, "profile", "", "the AWS profile (default: AWS_PROFILE)")
+	cmd.Flags().StringVar(&f.endpoint, "endpoint-url", "", "where the AWS APIs are, for an emulator (default: AWS_ENDPOINT_URL)")
+}
+
+// identity is who the credentials belong to.
+type identity struct{ account, caller string }
+
+// load finds credentials and Region as the SDK does, and checks what can be checked before the first call.
+func (f *accountFlags) load(ctx context.Context) (aws.Config, error) {
+	if f.endpoint == "" && os.Getenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") != "true" {
+		f.endpoint = os.Getenv("AWS_ENDPOINT_URL")
+	}
+	endpoint, err := parseEndpoint(f.endpoint)
+	if err != nil {
+		return aws.Config{}, err
+	}
+	if f.region != "" {
+		if err := checkRegion(f.region); err != nil {
+			return aws.Config{}, err
+		}
+	}
+	options := []func(*awsconfig.LoadOptions) error{awsconfig.WithRegion(f.region)}
+	if endpoint != nil && isLoopback(endpoint) {
+		// Beside an emulator there is no instance that could lend its role, and looking for one takes seconds.
+		options = append(options, awsconfig.WithEC2IMDSClientEnableState(imds.ClientDisabled))
+	}
+	if f.profile != "" {
+		options = append(options, awsconfig.WithSharedConfigProfile(f.profile))
+	}
+	cfg, err := awsconfig.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return aws.Config{}, fmt.Errorf("reading the AWS configuration: %w", profileError(err))
+	}
+	if err := checkRegion(cfg.Region); err != nil {
+		return aws.Config{}, err
+	}
+	if endpoint != nil {
+		cfg.BaseEndpoint = aws.String(f.endpoint)
+		if isLoopback(endpoint) && cfg.Credentials != nil {
+			if found, err := cfg.Credentials.Retrieve(ctx); err != nil || !found.HasKeys() {
+				return aws.Config{}, fmt.Errorf("no AWS credentials for %s: an emulator takes any, such as AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test", f.endpoint)
+			}
+		}
+	}
+	return inventory.Bounded(cfg), nil
+}
+
+func profileError(err error) error {
+	var profile awsconfig.SharedConfigProfileNotExistError
+	if errors.As(err, &profile) {
+		return fmt.Errorf("there is no profile %q in your AWS configuration", profile.Profile)
+	}
+	return err
+}
+
+// whoami asks STS who the caller is: the ledger is kept by account.
+func whoami(ctx context.Context, cfg aws.Config) (identity, error) {
+	out, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return identity{}, inventory.Explain(cfg, "asking who the caller is", err)
+	}
+	return identity{aws.ToString(out.Account), aws.ToString(out.Arn)}, nil
+}
+
+func parseEndpoint(text string) (*url.URL, error) {
+	if text == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil {
+		return nil, fmt.Errorf("--endpoint-url %q is not the URL of an API, such as http://127.0.0.1:5000", text)
+	}
+	return u, nil
+}
+
+func isLoopback(u *url.URL) bool {
+	host := u.Hostname()
+	ip := net.ParseIP(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
+}
+
+// member gives the clients for another account of the organization, by the role that the config names.
+func member(cfg aws.Config, c *config.Config, id identity) func(context.Context, string) (inventory.Clients, bool, error) {
+	if c.Member.Role == "" {
+		return nil
+	}
+	return func(_ context.Context, account string) (inventory.Clients, bool, error) {
+		partition := "aws"
+		if parts := strings.SplitN(id.caller, ":", 3); len(parts) == 3 && parts[1] != "" {
+			partition = parts[1]
+		}
+		arn := "arn:" + partition + ":iam::" + account + ":role/" + strings.TrimPrefix(c.Member.Role, "/")
+		theirs := cfg.Copy()
+		theirs.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), arn, func(o *stscreds.AssumeRoleOptions) {
+			o.RoleSessionName = "rotationguard"
+			if c.Member.ExternalID != "" {
+				o.ExternalID = aws.String(c.Member.ExternalID)
+			}
+		}))
+		return inventory.NewClients(theirs), true, nil
+	}
+}

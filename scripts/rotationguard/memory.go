@@ -1,0 +1,322 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rotationguard/rotationguard/pkg/drift"
+	"github.com/rotationguard/rotationguard/pkg/ledger"
+	"github.com/rotationguard/rotationguard/pkg/report"
+)
+
+// memoryFlags are what every command has that only asks or tells the ledger.
+type memoryFlags struct {
+	accountFlags
+	configFlag
+	ledgerFlag
+}
+
+func (f *memoryFlags) register(cmd *cobra.Command) {
+	f.accountFlags.register(cmd)
+	f.configFlag.register(cmd)
+	f.ledgerFlag.register(cmd)
+}
+
+// open finds the ledger: the file that is named, or the one of the account that the credentials are of. Then the caller is known too.
+func (f *memoryFlags) open(cmd *cobra.Command, needCaller bool) (*ledger.File, identity, error) {
+	var id identity
+	if f.path() != "" && !needCaller {
+		l, err := ledger.OpenFile(f.path())
+		return l, id, err
+	}
+	c, err := f.configFlag.load(cmd.ErrOrStderr())
+	if err != nil {
+		return nil, id, err
+	}
+	cfg, err := f.accountFlags.load(cmd.Context())
+	if err != nil {
+		return nil, id, err
+	}
+	if id, err = whoami(cmd.Context(), cfg); err != nil {
+		return nil, id, err
+	}
+	l, err := f.ledgerFlag.open(cmd.Context(), &c, cfg, id)
+	return l, id, err
+}
+
+func (f *memoryFlags) path() string { return f.ledgerFlag.path }
+
+func newFindingsCommand() *cobra.Command {
+	f := &memoryFlags{}
+	var out outputFlags
+	var all, runs bool
+	cmd := &cobra.Command{
+		Use:   "findings",
+		Short: "List what earlier sweeps found, since when it stands, and what runs wrote",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := out.check(); err != nil {
+				return err
+			}
+			l, _, err := f.open(cmd, false)
+			if err != nil {
+				return err
+			}
+			defer l.Close()
+			if runs {
+				return printRuns(cmd, &out, l)
+			}
+			return printFindings(cmd, &out, l, all)
+		},
+	}
+	f.register(cmd)
+	out.register(cmd, textOutput, jsonOutput)
+	cmd.Flags().BoolVar(&all, "all", false, "also findings that are resolved")
+	cmd.Flags().BoolVar(&runs, "runs", false, "list the runs that wrote instead")
+	return cmd
+}
+
+func printFindings(cmd *cobra.Command, out *outputFlags, l ledger.Ledger, all bool) error {
+	records, err := l.Findings(cmd.Context())
+	if err != nil {
+		return err
+	}
+	records = slices.DeleteFunc(records, func(r ledger.FindingRecord) bool { return r.Resolved != nil && !all })
+	return out.print(cmd, func(w io.Writer) error {
+		if out.form == jsonOutput {
+			return report.WriteValue(w, records)
+		}
+		return report.WriteFindings(w, records, out.style(cmd.OutOrStdout()))
+	})
+}
+
+func printRuns(cmd *cobra.Command, out *outputFlags, l ledger.Ledger) error {
+	runs, err := l.Runs(cmd.Context(), 0)
+	if err != nil {
+		return err
+	}
+	return out.print(cmd, func(w io.Writer) error {
+		if out.form == jsonOutput {
+			return report.WriteValue(w, runs)
+		}
+		return report.WriteRuns(w, runs)
+	})
+}
+
+func newExplainCommand() *cobra.Command {
+	f := &memoryFlags{}
+	var out outputFlags
+	cmd := &cobra.Command{
+		Use:   "explain FINDING",
+		Short: "Say all about one finding of an earlier sweep: why, the witness, the statement, the fix",
+		Args:  oneArg("FINDING, an id as a report shows it"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := out.check(); err != nil {
+				return err
+			}
+			l, _, err := f.open(cmd, false)
+			if err != nil {
+				return err
+			}
+			defer l.Close()
+			record, err := findRecord(cmd, l, args[0])
+			if err != nil {
+				return err
+			}
+			return out.print(cmd, func(w io.Writer) error {
+				if out.form == jsonOutput {
+					return report.WriteValue(w, record)
+				}
+				return report.WriteFinding(w, record, out.style(cmd.OutOrStdout()))
+			})
+		},
+	}
+	f.register(cmd)
+	out.register(cmd, textOutput, jsonOutput)
+	return cmd
+}
+
+// findRecord finds one finding by its id, or by the beginning of it that no other has.
+func findRecord(cmd *cobra.Command, l ledger.Ledger, id string) (ledger.FindingRecord, error) {
+	records, err := l.Findings(cmd.Context())
+	if err != nil {
+		return ledger.FindingRecord{}, err
+	}
+	var found []ledger.FindingRecord
+	for _, r := range records {
+		if r.Finding.ID == id {
+			return r, nil
+		}
+		if id != "" && strings.HasPrefix(r.Finding.ID, id) {
+			found = append(found, r)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return ledger.FindingRecord{}, fmt.Errorf("the ledger has no finding %q: a sweep that is not of a snapshot puts them there; \"rotationguard findings --all\" lists them", id)
+	}
+	return ledger.FindingRecord{}, fmt.Errorf("%d findings begin with %q: give more of the id", len(found), id)
+}
+
+func newExemptCommand() *cobra.Command {
+	f := &memoryFlags{}
+	var e ledger.Exemption
+	var until, remove string
+	var list bool
+	cmd := &cobra.Command{
+		Use:   "exempt",
+		Short: "Live with a finding for a while: add, list or remove exemptions in the ledger",
+		Long: `Adds an exemption: findings that it covers make no verdict worse and are not repaired until the day is over. A critical finding can be
+exempt for 30 days at most.`,
+		Example: `  rotationguard exempt --finding 1b7b43413d5a39b0 --owner ana@example.com --reason "replaced in May" --expires 2027-05-31
+  rotationguard exempt --list
+  rotationguard exempt --remove e-1b7b4341`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case list:
+				return f.listExemptions(cmd)
+			case remove != "":
+				return f.removeExemption(cmd, remove)
+			}
+			return f.addExemption(cmd, e, until)
+		},
+	}
+	f.register(cmd)
+	cmd.Flags().StringVar(&e.Finding, "finding", "", "the finding, by its id")
+	cmd.Flags().StringVar(&e.Secret, "secret", "", "all findings of a secret, by its ARN or a glob of it")
+	cmd.Flags().StringVar(&e.Function, "function", "", "all findings of a rotation function, by its ARN or a glob of it")
+	cmd.Flags().StringVar(&e.Rule, "rule", "", "all findings of a rule, by its name")
+	cmd.Flags().StringVar(&e.Owner, "owner", "", "who answers for it")
+	cmd.Flags().StringVar(&e.Reason, "reason", "", "why it is safe to live with")
+	cmd.Flags().StringVar(&until, "expires", "", "the last day on which it holds, such as 2027-01-31")
+	cmd.Flags().BoolVar(&list, "list", false, "list the exemptions of the ledger")
+	cmd.Flags().StringVar(&remove, "remove", "", "remove the exemption with this id")
+	return cmd
+}
+
+func (f *memoryFlags) addExemption(cmd *cobra.Command, e ledger.Exemption, until string) error {
+	if until != "" {
+		day, err := time.Parse(time.DateOnly, until)
+		if err != nil {
+			return fmt.Errorf("--expires %q is not a day such as 2027-01-31", until)
+		}
+		e.Expires = day.AddDate(0, 0, 1)
+	}
+	now := time.Now().UTC()
+	if err := e.Validate(now, ""); err != nil {
+		return err
+	}
+	l, id, err := f.open(cmd, true)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	var worst drift.Severity
+	if e.Finding != "" {
+		record, err := findRecord(cmd, l, e.Finding)
+		if err != nil {
+			return err
+		}
+		e.Finding, worst = record.Finding.ID, record.Finding.Severity
+	}
+	if err := e.Validate(now, worst); err != nil {
+		return err
+	}
+	e.Added, e.AddedBy = now, id.caller
+	e.ID = exemptionID(e)
+	if err := l.PutExemption(cmd.Context(), e); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: exempt until %s\n", e.ID, e.Expires.Format(time.RFC3339))
+	return err
+}
+
+// exemptionID is the same for the same thing: adding twice replaces.
+func exemptionID(e ledger.Exemption) string {
+	return "e-" + report.ShortHash(e.Finding, e.Secret, e.Function, e.Rule)
+}
+
+func (f *memoryFlags) listExemptions(cmd *cobra.Command) error {
+	l, _, err := f.open(cmd, false)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	all, err := l.Exemptions(cmd.Context())
+	if err != nil {
+		return err
+	}
+	return report.WriteExemptions(cmd.OutOrStdout(), all, time.Now())
+}
+
+func (f *memoryFlags) removeExemption(cmd *cobra.Command, id string) error {
+	l, _, err := f.open(cmd, false)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	if err := l.DeleteExemption(cmd.Context(), id); err != nil {
+		return fmt.Errorf("removing the exemption %s: %w", id, err)
+	}
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), id+": removed")
+	return err
+}
+
+func newPauseCommand() *cobra.Command {
+	f := &memoryFlags{}
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "pause",
+		Short: "Stop all writing until \"rotationguard resume\"",
+		Long:  `Puts a mark into the ledger that is looked at before every single write. Reports go on.`,
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, id, err := f.open(cmd, true)
+			if err != nil {
+				return err
+			}
+			defer l.Close()
+			if err := l.Pause(cmd.Context(), ledger.Pause{By: id.caller, Reason: reason, At: time.Now().UTC()}); err != nil {
+				return err
+			}
+			p, err := l.Paused(cmd.Context())
+			if err != nil || p == nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "paused since %s by %s\n", p.At.UTC().Format(time.RFC3339), p.By)
+			return err
+		},
+	}
+	f.register(cmd)
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever finds it paused")
+	return cmd
+}
+
+func newResumeCommand() *cobra.Command {
+	f := &memoryFlags{}
+	cmd := &cobra.Command{
+		Use: "resume", Short: "Let repair write again", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, _, err := f.open(cmd, false)
+			if err != nil {
+				return err
+			}
+			defer l.Close()
+			if err := l.Resume(cmd.Context()); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), "repair may write")
+			return err
+		},
+	}
+	f.register(cmd)
+	return cmd
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/rotationguard/rotationguard/pkg/inventory"
+)
+
+// progress shows how far a reading is: on stderr, and only where that is a terminal. The zero value shows nothing.
+type progress struct {
+	container *mpb.Progress
+	bar       *mpb.Bar
+	stage     inventory.Stage
+}
+
+func newProgress(stderr io.Writer) *progress {
+	file, ok := stderr.(*os.File)
+	if !ok || !isatty.IsTerminal(file.Fd()) {
+		return &progress{}
+	}
+	return &progress{container: mpb.New(mpb.WithOutput(file), mpb.WithWidth(24), mpb.WithAutoRefresh())}
+}
+
+// report is told by the reader, from one goroutine at a time.
+func (p *progress) report(at inventory.Progress) {
+	if p.container == nil {
+		return
+	}
+	if p.bar == nil || at.Stage != p.stage {
+		p.end()
+		p.stage, p.bar = at.Stage, p.newBar(at)
+	}
+	if at.Total > 0 {
+		p.bar.SetTotal(int64(at.Total), false)
+	}
+	p.bar.SetCurrent(int64(at.Done))
+}
+
+func (p *progress) newBar(at inventory.Progress) *mpb.Bar {
+	what := "secrets listed"
+	switch at.Stage {
+	case inventory.StageSecrets:
+	case inventory.StageFunctions:
+		what = "functions read"
+	case inventory.StageGroups:
+		what = "functions judged"
+	}
+	count := decor.CurrentNoUnit("%d", decor.WCSyncSpace)
+	if at.Total > 0 {
+		count = decor.CountersNoUnit("%d of %d", decor.WCSyncSpace)
+	}
+	started := time.Now()
+	return p.container.New(int64(at.Total),
+		mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding(" ").Rbound("]"),
+		mpb.BarRemoveOnComplete(),
+		mpb.PrependDecorators(decor.Name(what, decor.WCSyncSpaceR), count),
+		mpb.AppendDecorators(decor.Any(func(s decor.Statistics) string {
+			return rate(s.Current, time.Since(started).Seconds())
+		}), decor.OnComplete(decor.AverageETA(decor.ET_STYLE_GO, decor.WCSyncSpace), "")),
+	)
+}
+
+func rate(done int64, seconds float64) string {
+	if seconds < 0.5 {
+		return ""
+	}
+	return fmt.Sprintf(" %.0f/s", float64(done)/seconds)
+}
+
+// end takes the bar away.
+func (p *progress) end() {
+	if p.bar != nil {
+		p.bar.Abort(true)
+		p.bar = nil
+	}
+}
+
+// wait takes everything away and ends the drawing.
+func (p *progress) wait() {
+	if p.container != nil {
+		p.end()
+		p.container.Wait()
+		p.container = nil
+	}
+}

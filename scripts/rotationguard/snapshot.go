@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rotationguard/rotationguard/pkg/inventory"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
+)
+
+func newSnapshotCommand() *cobra.Command {
+	var account accountFlags
+	var cfgFlag configFlag
+	save := &cobra.Command{
+		Use:   "save FILE",
+		Short: "Write an account's inventory into one file",
+		Long: `Reads how the account's secrets are rotated and writes it into a file for "rotationguard sweep --snapshot". It holds names, ARNs, policies and
+rotation settings; never a secret's value, and nothing of a function's environment or code.`,
+		Args: oneArg("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return saveSnapshot(cmd, &account, &cfgFlag, args[0])
+		},
+	}
+	account.register(save)
+	cfgFlag.register(save)
+	return parent("snapshot", "Keep an account's inventory in a file", save)
+}
+
+func saveSnapshot(cmd *cobra.Command, account *accountFlags, cfgFlag *configFlag, path string) error {
+	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+		return fmt.Errorf("writing the snapshot %s: there is no folder %s", path, filepath.Dir(path))
+	}
+	c, settings, _, err := cfgFlag.settings(cmd.ErrOrStderr(), time.Now())
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	cfg, err := account.load(ctx)
+	if err != nil {
+		return err
+	}
+	options := inventory.Options{Rules: settings.Rules, Everything: true, Unthrottled: emulated(cfg)}
+	if c.Member.Role != "" {
+		id, err := whoami(ctx, cfg)
+		if err != nil {
+			return err
+		}
+		options.Member = member(cfg, &c, id)
+	}
+	bar := newProgress(cmd.ErrOrStderr())
+	options.Progress = bar.report
+	reader := inventory.New(inventory.NewClients(cfg), options)
+	secrets, gaps := 0, 0
+	err = inventory.SaveSnapshot(path, func(yield func(rotation.Group, error) bool) {
+		for g, err := range reader.Groups(ctx, rotation.Scope{}) {
+			for i := range g.Setups {
+				secrets += len(g.Setups[i].Secrets)
+			}
+			gaps += len(inventory.Gaps(g))
+			if !yield(g, err) {
+				return
+			}
+		}
+	})
+	bar.wait()
+	if err != nil {
+		return err
+	}
+	summary(cmd.ErrOrStderr(), path, secrets, gaps)
+	return nil
+}
+
+func summary(stderr io.Writer, path string, secrets, gaps int) {
+	text := fmt.Sprintf("rotationguard: %d secrets written to %s", secrets, path)
+	if gaps > 0 {
+		text += fmt.Sprintf("; %d things could not be read and are unknown in it (sweep --snapshot names them)", gaps)
+	}
+	fmt.Fprintln(stderr, text)
+}

@@ -73,6 +73,14 @@ func TestEnforceEndsExcess(t *testing.T) {
 			s.policy = document(invokeGrant(s.function()), invoker("other", `{"AWS":"arn:aws:iam::210987654321:root"}`, s.function()))
 			b.add(s)
 		}, []string{"done lambda:RemovePermission x"}, nil},
+		{"a grant without SourceAccount gives way to ours where the operator wants it", func(b *bench) {
+			b.opts.AddSourceAccount = true
+			b.add(working("x"))
+		}, []string{"done lambda:AddPermission x", "done lambda:RemovePermission x"}, func(t *testing.T, b *bench) {
+			if f, _ := b.Function("x"); !strings.Contains(f.Policies[""], "AWS:SourceAccount") || strings.Contains(f.Policies[""], `"sm"`) {
+				t.Errorf("function policy = %s", f.Policies[""])
+			}
+		}},
 		{"a statement without a Sid goes by putting the policy without it", func(b *bench) {
 			s := working("x")
 			s.policy = document(invokeGrant(s.function()), strings.Replace(invoker("", `{"AWS":"arn:aws:iam::210987654321:root"}`, s.function()), `"Sid":"",`, "", 1))

@@ -147,7 +147,7 @@ func (fp *functionPlan) findRemovable() {
 		nameable := validSid(s.Sid) && count(sids, s.Sid) == 1
 		switch isPublic := public(s, fp.u.setup.Function.ARN); {
 		case isPublic && reason == "" && nameable:
-		case fp.opts.Mode == ModeEnforce && (isPublic || tightenable(f) || putAway(f)):
+		case fp.opts.Mode == ModeEnforce && (isPublic || tightenable(f) || putAway(f) || fp.sourceless(f)):
 			if reason == "" {
 				reason = fp.enforceBarred(s)
 			}
@@ -167,6 +167,12 @@ func (fp *functionPlan) findRemovable() {
 		}
 		fp.removable = append(fp.removable, r)
 	}
+}
+
+// sourceless says whether a finding is about Secrets Manager's own grant without a SourceAccount, and the operator wants ours, which
+// has one, in its place.
+func (fp *functionPlan) sourceless(f *drift.Finding) bool {
+	return fp.opts.AddSourceAccount && f.Rule == drift.RuleNoSourceAccount && f.Statement.Sid != ""
 }
 
 // putAway says whether a finding is about a statement without a Sid, which only putting the whole policy can end.

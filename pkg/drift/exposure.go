@@ -104,7 +104,7 @@ var secretActions = []string{
 // secrets judges what the statement allows on secrets: all of them, some by name or prefix, or more than rotation on the own ones.
 func (w *weighing) secrets(witnesses []*policy.Request) {
 	before := len(w.findings)
-	if actions, r := w.collect(w.arn("secretsmanager", "secret:another/secret-AbCdEf")); len(actions) > 0 {
+	if actions, r := w.collect(w.arn("secretsmanager", "secret:another/secret-AbCdEf")); len(actions) > 0 && !w.ownFunctionsOnly() {
 		if where := w.narrowing(); where != "" {
 			severity := Medium
 			if allSecretsSeverity(actions) == Low {
@@ -133,6 +133,15 @@ func (w *weighing) secrets(witnesses []*policy.Request) {
 		return
 	}
 	w.otherWitness(witnesses)
+}
+
+// ownFunctionsOnly says whether the statement reaches only secrets that the setups' own functions rotate.
+func (w *weighing) ownFunctionsOnly() bool {
+	return slices.ContainsFunc(w.settled.Conditions, func(c policy.Condition) bool {
+		return strings.EqualFold(c.Key, rotation.AllowRotationKey) && !negated(c.Operator) && len(c.Values) > 0 && !slices.ContainsFunc(c.Values, func(v string) bool {
+			return !slices.ContainsFunc(w.judges, func(j *judge) bool { return string(j.setup.Function.ARN) == v })
+		})
+	})
 }
 
 // narrowing says which of all secrets the statement's conditions pick, or is empty when they pick none out.

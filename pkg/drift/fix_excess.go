@@ -101,7 +101,7 @@ func grantedBy(a *rotation.Answer, document string, index int) bool {
 func without(set policy.Set, document *policy.Document, index int) policy.Set {
 	identity := make([]*policy.Document, 0, len(set.Identity))
 	for _, d := range set.Identity {
-		if d != document {
+		if d.Name != document.Name {
 			identity = append(identity, d)
 			continue
 		}

@@ -116,7 +116,7 @@ func (j *judge) home() []string {
 // exposures lists who a statement of the function policy lets in beyond rotation.
 func (j *judge) exposures(s *policy.Statement) []exposure {
 	if len(s.NotPrincipals) > 0 {
-		return []exposure{publicExposure(s, "everybody but "+list(principalText(s.NotPrincipals)))}
+		return []exposure{j.publicExposure(s, "everybody but "+list(principalText(s.NotPrincipals)))}
 	}
 	var out []exposure
 	for _, p := range s.Principals {
@@ -136,9 +136,16 @@ func principalText(principals []policy.Principal) []string {
 func (j *judge) exposureOf(s *policy.Statement, p policy.Principal) []exposure {
 	switch {
 	case p.Type == policy.PrincipalAny || p.Type == policy.PrincipalAWS && p.ID == "*":
-		return []exposure{publicExposure(s, `the principal "*" is everybody, services and other accounts included`)}
+		return []exposure{j.publicExposure(s, `the principal "*" is everybody, services and other accounts included`)}
 	case p.Type == policy.PrincipalService && p.ID == secretsManager:
-		return j.secretsManagerSources(s)
+		sources := j.secretsManagerSources(s)
+		if !strings.HasPrefix(invokeAction(s), "lambda:Invoke") || coversAction(s, "lambda:UpdateFunctionCode") || coversAction(s, "lambda:GetFunction") {
+			sources = append(sources, exposure{
+				rule: RuleServiceInvoke, severity: Low, text: "Secrets Manager may call more of the function than InvokeFunction",
+				caller: policy.Caller{Kind: policy.CallerService, Service: secretsManager}, context: map[string][]string{"aws:SourceAccount": {j.setup.Account}},
+			})
+		}
+		return sources
 	case p.Type == policy.PrincipalService:
 		return []exposure{{
 			rule: RuleServiceInvoke, severity: Low, text: "the service " + rotation.OneLine(p.ID) + " may invoke the rotation function",
@@ -155,28 +162,49 @@ func (j *judge) exposureOf(s *policy.Statement, p policy.Principal) []exposure {
 }
 
 // publicExposure is a grant to everybody, weighed by the conditions that narrow it.
-func publicExposure(s *policy.Statement, who string) exposure {
-	e := exposure{
-		rule: RulePublicInvoke, severity: Critical, text: "anybody may invoke the rotation function: " + who,
-		caller: policy.Caller{Kind: policy.CallerRole, ARN: "arn:aws:iam::" + foreignAccount + ":role/anyone", Session: "arn:aws:sts::" + foreignAccount + ":assumed-role/anyone/session"},
-	}
+func (j *judge) publicExposure(s *policy.Statement, who string) exposure {
+	e := exposure{rule: RulePublicInvoke, severity: Critical, text: "anybody may invoke the rotation function: " + who, caller: callerFor(foreignAccount, foreignAccount)}
 	for _, c := range s.Conditions {
-		switch strings.ToLower(c.Key) {
+		switch key := strings.ToLower(c.Key); key {
 		case "lambda:functionurlauthtype", "lambda:invokedviafunctionurl":
 			e.rule, e.text = RuleFunctionURL, "the rotation function may be invoked through its function URL: "+who
-			if !slices.Contains(c.Values, "AWS_IAM") {
+			if slices.Contains(c.Values, "AWS_IAM") {
+				e.severity = Medium
+			}
+		case "aws:principalorgid", "aws:principalorgpaths", "aws:principalaccount", "aws:principalarn", "aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid",
+			"aws:sourceorgpaths", "aws:sourcevpc", "aws:sourcevpce", "aws:userid", "lambda:eventsourcetoken", "aws:principalservicename":
+			if negated(c.Operator) || anything(c.Values) {
 				continue
 			}
-			e.severity = Medium
-		case "aws:principalorgid", "aws:principalorgpaths", "aws:principalaccount", "aws:principalarn", "aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid",
-			"aws:sourcevpc", "aws:sourcevpce", "aws:userid", "kms:calleraccount", "lambda:eventsourcetoken", "aws:principalservicename":
-			if !negated(c.Operator) && !anything(c.Values) {
-				e.rule, e.severity = RuleForeignInvoke, Medium
-				e.text = fmt.Sprintf("everybody for whom %s is %s may invoke the rotation function", rotation.OneLine(c.Key), list(c.Values))
-			}
+			e.rule, e.severity = RuleForeignInvoke, Medium
+			e.text = fmt.Sprintf("everybody for whom %s is %s may invoke the rotation function", rotation.OneLine(c.Key), list(c.Values))
+			j.narrow(&e, key, c.Values)
+			return e
 		}
 	}
 	return e
+}
+
+// narrow weighs a condition that lets only the own account's callers in, or services that call for it.
+func (j *judge) narrow(e *exposure, key string, values []string) {
+	own := !slices.ContainsFunc(values, func(v string) bool {
+		account := v
+		if p := rotation.ARN(v).Parts(); p.Account != "" {
+			account = p.Account
+		}
+		return !slices.Contains(j.home(), account)
+	})
+	switch key {
+	case "aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid", "aws:sourceorgpaths", "aws:principalservicename":
+		e.caller = policy.Caller{Kind: policy.CallerService, Service: "events.amazonaws.com"}
+		if own || key == "aws:principalservicename" {
+			e.rule, e.severity = RuleServiceInvoke, Low
+		}
+	case "aws:principalaccount", "aws:principalarn":
+		if own {
+			e.rule, e.severity = RuleAccountInvoke, Info
+		}
+	}
 }
 
 func negated(operator string) bool { return strings.Contains(strings.ToLower(operator), "not") }

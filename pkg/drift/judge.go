@@ -68,6 +68,7 @@ func (j *judge) judge(shared roleJudgement) []SecretJudgement {
 	own := map[rotation.ARN]*tally{}
 	if len(j.setup.Checked()) > 0 && !j.orphan() {
 		all = append(all, j.functionPolicy()...)
+		all = append(all, j.functionRegion(&common)...)
 		all = append(all, j.functionState(&common)...)
 		j.required(&common, own)
 	}

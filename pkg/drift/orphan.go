@@ -28,12 +28,12 @@ func (j *judge) orphanFinding(s *rotation.Secret) *Finding {
 		}
 		f.Kind, f.Subject = KindFunction, s.FunctionARN
 		f.Explanation = upperFirst(what) + "; the secret still names it"
-		f.Request = &policy.Request{Caller: policy.Caller{Kind: policy.CallerService, Service: "secretsmanager.amazonaws.com"}, Action: "lambda:InvokeFunction", Resource: string(s.FunctionARN)}
+		f.Request = &policy.Request{Caller: policy.Caller{Kind: policy.CallerService, Service: secretsManager}, Action: "lambda:InvokeFunction", Resource: string(s.FunctionARN)}
 	case j.setup.Role.Presence == rotation.Absent && role != "":
 		f.Kind, f.Subject = KindRole, role
-		what, service := "the execution role", "lambda.amazonaws.com"
+		what, service := "the execution role", lambdaService
 		if s.Kind == rotation.KindExternal {
-			what, service = "the rotation role", "secretsmanager.amazonaws.com"
+			what, service = "the rotation role", secretsManager
 		}
 		f.Explanation = fmt.Sprintf("%s %s does not exist; a role made again with its name is another principal in key and secret policies", upperFirst(what), rotation.OneLine(string(role)))
 		f.Request = &policy.Request{Caller: policy.Caller{Kind: policy.CallerService, Service: service}, Action: "sts:AssumeRole", Resource: string(role)}
@@ -57,6 +57,25 @@ func upperFirst(s string) string {
 	return string(s[0]-'a'+'A') + s[1:]
 }
 
+// functionRegion: Secrets Manager knows the functions of its own Region only.
+// Source: Secrets Manager User Guide, "Understanding and customizing your Lambda rotation function".
+func (j *judge) functionRegion(t *tally) []*Finding {
+	fn := j.setup.Function.ARN
+	region := fn.Parts().Region
+	if region == "" || region == j.setup.Region {
+		return nil
+	}
+	f := &Finding{
+		Rule: RuleFunctionRegion, Kind: KindFunction, Direction: policy.Missing, Severity: Critical, Subject: fn, Function: fn,
+		Explanation: fmt.Sprintf("The function is in %s, the secret in %s: Secrets Manager finds only functions of its own Region", rotation.OneLine(region), j.setup.Region),
+		Request:     &policy.Request{Caller: policy.Caller{Kind: policy.CallerService, Service: secretsManager}, Action: "lambda:InvokeFunction", Resource: string(fn)},
+		Fix:         &Fix{By: ByPerson, Where: "secret", Summary: "Make the function in " + j.setup.Region + " and point the secret to it"},
+	}
+	f.Witness = newWitness(f.Request, &policy.Set{})
+	t.denied = append(t.denied, fmt.Sprintf("the function is in another Region, %s", rotation.OneLine(region)))
+	return []*Finding{f.identify(j.setup.Account, region)}
+}
+
 // functionState is what the function's own state says of the next rotation.
 // Source: Lambda Developer Guide, "Lambda function states"; Lambda API, State and LastUpdateStatus.
 func (j *judge) functionState(t *tally) []*Finding {
@@ -73,7 +92,7 @@ func (j *judge) functionState(t *tally) []*Finding {
 	case fn.StopsInvocation():
 		f.Severity = Critical
 		f.Explanation = fmt.Sprintf("The function is in the state %s%s: it cannot be invoked", rotation.OneLine(fn.State), reasonText(fn.StateReason))
-		f.Request = &policy.Request{Caller: policy.Caller{Kind: policy.CallerService, Service: "secretsmanager.amazonaws.com"}, Action: "lambda:InvokeFunction", Resource: string(fn.ARN)}
+		f.Request = &policy.Request{Caller: policy.Caller{Kind: policy.CallerService, Service: secretsManager}, Action: "lambda:InvokeFunction", Resource: string(fn.ARN)}
 		f.Witness = newWitness(f.Request, &policy.Set{})
 		t.denied = append(t.denied, fmt.Sprintf("the function is in the state %s%s", rotation.OneLine(fn.State), reasonText(fn.StateReason)))
 	case fn.State == "Inactive":

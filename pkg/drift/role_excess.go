@@ -116,8 +116,8 @@ func (x *excess) compare(ceiling policy.Set) ([]*Finding, []string) {
 // place finds the statement in the account that a statement of the specialized policies comes from.
 func (x *excess) place(ref policy.StatementRef, own specialized) (place, bool) {
 	for _, d := range x.set.Identity {
-		if d.Name == ref.Document && ref.Index < len(own.at[d.Name]) {
-			return place{d, own.at[d.Name][ref.Index]}, true
+		if at := own.at[d.Name]; d.Name == ref.Document && ref.Index < len(at) && at[ref.Index] < len(d.Statements) && d.Statements[at[ref.Index]].Sid == ref.Sid {
+			return place{d, at[ref.Index]}, true
 		}
 	}
 	return place{}, false

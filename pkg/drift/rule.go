@@ -27,6 +27,7 @@ const (
 	RuleLogs             = "logs"
 	RuleOrphan           = "orphaned"
 	RuleFunctionState    = "function-state"
+	RuleFunctionRegion   = "function-region"
 	RuleDeclaration      = "declaration"
 	RuleAdmin            = "admin-grant"
 	RuleAllSecrets       = "all-secrets"

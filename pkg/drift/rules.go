@@ -118,8 +118,8 @@ var contractRules = []ContractRule{
 	},
 	{
 		ID: "14", Title: "Partition, Region and account come from the ARNs",
-		Says:    "Every ARN that is compared or proposed takes them from the secret's and the function's ARN.",
-		Sources: []string{"AWS General Reference, \"Amazon Resource Names\""},
+		Says:    "Every ARN that is compared or proposed takes them from the secret's and the function's ARN. A function of another Region does not exist for Secrets Manager.",
+		Sources: []string{"AWS General Reference, \"Amazon Resource Names\"", "Secrets Manager User Guide, \"Understanding and customizing your Lambda rotation function\""}, Findings: []string{RuleFunctionRegion},
 	},
 	{
 		ID: "15", Title: "Custom rotations",

@@ -226,8 +226,8 @@ func (c *ceilingBuilder) keys() {
 			return
 		}
 		arn := c.setup.Keys[s.KMSKeyID].ARN
-		if named := ARN(s.KMSKeyID); arn == "" && strings.HasPrefix(named.Parts().Resource, "key/") {
-			arn = named
+		if arn == "" {
+			arn = keyARN(s.KMSKeyID, s.ARN)
 		}
 		if arn == "" {
 			// An alias that could not be resolved: which of the Region's keys it means is not known.

@@ -145,10 +145,23 @@ func (s *Setup) CustomerKey(secret *Secret) (Key, bool) {
 	if key.Manager == "AWS" && !foreign {
 		return Key{}, false
 	}
-	if key.ARN == "" && strings.HasPrefix(ARN(id).Parts().Resource, "key/") {
-		key.ARN = ARN(id)
+	if key.ARN == "" && key.Presence != Absent {
+		key.ARN = keyARN(id, secret.ARN)
 	}
 	return key, true
+}
+
+// keyARN is the ARN of the key that a secret names by its id or ARN; empty for an alias, which only DescribeKey resolves.
+// Source: Secrets Manager API reference, KmsKeyId.
+func keyARN(id string, secret ARN) ARN {
+	if strings.HasPrefix(ARN(id).Parts().Resource, "key/") {
+		return ARN(id)
+	}
+	if strings.Contains(id, "alias/") || strings.Contains(id, ":") {
+		return ""
+	}
+	p := secret.Parts()
+	return ARN("arn:" + p.Partition + ":kms:" + p.Region + ":" + p.Account + ":key/" + strings.TrimPrefix(id, "key/"))
 }
 
 // awsManagedKey names the key aws/secretsmanager of the secret's account by its alias.

@@ -148,7 +148,7 @@ func (c *command) checkMended(ctx context.Context, out io.Writer) error {
 			return fmt.Errorf("%s is %s after the repair (%s), it should be %s", s.Name, s.Verdict, s.Reason, want)
 		}
 		if s.Verdict != string(account.InSync) && s.Verdict != string(account.Skipped) {
-			left = append(left, fmt.Sprintf("  %-9s %s\n            %s", s.Verdict, s.Name, s.Reason))
+			left = append(left, fmt.Sprintf("  %-9s %s\n            %s", s.Verdict, s.Name, wrapped(s.Reason, 12)))
 		}
 	}
 	for _, change := range o.Changes {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -76,9 +77,9 @@ func (c *command) show(ctx context.Context, out io.Writer) error {
 	if err := c.sweep(ctx, out); err != nil {
 		return err
 	}
-	say(out, "2. mode repair. The demo's configuration lifts the breaker (max_changes, max_change_percent) and the settling time,\n"+
-		"   because it mends a whole account at once that is a minute old. By default 25 changes and 10 % of the functions\n"+
-		"   are the most, and a role is granted nothing for a secret that has named its function for less than a day.")
+	say(out, "2. mode repair. The demo's configuration lifts the breaker (max_changes, max_change_percent) and the settling time, because it mends a "+
+		"whole account at once that is a minute old. By default 25 changes and 10 %% of the functions are the most, and a role is granted "+
+		"nothing for a secret that has named its function for less than a day.")
 	if err := c.sweep(ctx, out, "--mode", "repair"); err != nil {
 		return err
 	}
@@ -86,8 +87,8 @@ func (c *command) show(ctx context.Context, out io.Writer) error {
 	if err := c.checkMended(ctx, out); err != nil {
 		return err
 	}
-	say(out, "4. What moto cannot hold: a function that has failed, a secret that Secrets Manager rotates with a partner, policies of the\n"+
-		"   alias alone. examples/account.json is a snapshot of the same account with them; it needs neither moto nor AWS.")
+	say(out, "4. What moto cannot hold: a function that has failed, a secret that Secrets Manager rotates with a partner, a policy that an alias has "+
+		"for itself. examples/account.json is a snapshot of the same account with them; it needs neither moto nor AWS.")
 	if err := c.offline(ctx, out); err != nil {
 		return err
 	}
@@ -100,7 +101,7 @@ func (c *command) show(ctx context.Context, out io.Writer) error {
 }
 
 func say(out io.Writer, format string, args ...any) {
-	fmt.Fprintf(out, "\n== "+format+"\n\n", args...)
+	fmt.Fprintf(out, "\n== %s\n\n", wrapped(fmt.Sprintf(format, args...), 3))
 }
 
 // describe says what was made, and what was not.
@@ -125,8 +126,28 @@ func describe(out io.Writer, url string) {
 		if r.Held == account.NotInMoto {
 			mark = " (not in moto: see step 4)"
 		}
-		fmt.Fprintf(out, "  %-32s %s%s\n", name, r.Story, mark)
+		fmt.Fprintf(out, "  %-30s  %s\n", name, wrapped(r.Story+mark, 34))
 	}
+}
+
+// wrapped breaks a text into lines of 80 columns of which the first indent are taken.
+func wrapped(text string, indent int) string {
+	var b strings.Builder
+	column := indent
+	for i, word := range strings.Fields(text) {
+		switch {
+		case i == 0:
+		case column+1+len(word) > 80:
+			b.WriteString("\n" + strings.Repeat(" ", indent))
+			column = indent
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += len(word)
+	}
+	return b.String()
 }
 
 // moduleRoot is the clone that the demo belongs to: the working folder or one above it.

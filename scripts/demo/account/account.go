@@ -80,7 +80,7 @@ type Role struct {
 	Name     string            // FUNCTION-role when empty; two rotations may share one
 	Trust    string            // Lambda alone when empty
 	Inline   map[string]string // nil: the documented single-user template
-	Managed  []string          // names of AWS managed policies
+	Managed  []string          // names of AWS managed policies; nil: AWSLambdaBasicExecutionRole
 	Customer map[string]string // customer managed policies
 	Boundary string            // a document
 }

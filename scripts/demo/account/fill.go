@@ -108,9 +108,7 @@ func (f *filler) role(r *Rotation) error {
 		}
 		role.Inline[name] = text
 	}
-	for _, managed := range r.Role.Managed {
-		role.Attached = append(role.Attached, "arn:aws:iam::aws:policy/service-role/"+managed)
-	}
+	role.Attached = r.managed()
 	for _, name := range slices.Sorted(maps.Keys(r.Role.Customer)) {
 		arn, err := f.policy(r, name, r.Role.Customer[name])
 		if err != nil {

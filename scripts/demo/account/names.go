@@ -73,6 +73,19 @@ func (r *Rotation) inlineDocuments() map[string]string {
 	return r.Role.Inline
 }
 
+// managed are the ARNs of the AWS managed policies: a function has at least its log, a partner's role has none.
+func (r *Rotation) managed() []string {
+	names := r.Role.Managed
+	if names == nil && r.Function != "" {
+		names = []string{"AWSLambdaBasicExecutionRole"}
+	}
+	arns := make([]string, len(names))
+	for i, name := range names {
+		arns[i] = "arn:aws:iam::aws:policy/service-role/" + name
+	}
+	return arns
+}
+
 func (r *Rotation) trust() string {
 	if r.Role.Trust == "" {
 		return lambdaTrust

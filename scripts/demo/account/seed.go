@@ -194,10 +194,7 @@ func (s *seeder) makeRole(ctx context.Context, r *Rotation) error {
 			return err
 		}
 	}
-	attach := []string{}
-	for _, managed := range r.Role.Managed {
-		attach = append(attach, "arn:aws:iam::aws:policy/service-role/"+managed)
-	}
+	attach := r.managed()
 	for _, policy := range slices.Sorted(maps.Keys(r.Role.Customer)) {
 		arn, err := s.makePolicy(ctx, r, policy, r.Role.Customer[policy])
 		if err != nil {
@@ -361,6 +358,11 @@ func (s *seeder) remove(ctx context.Context, r *Rotation) error {
 		return err
 	case RoleGone:
 		name := r.roleName()
+		for _, arn := range r.managed() {
+			if _, err := s.iam.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: &name, PolicyArn: &arn}); err != nil {
+				return err
+			}
+		}
 		for policy := range r.inlineDocuments() {
 			if _, err := s.iam.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &name, PolicyName: &policy}); err != nil {
 				return err

@@ -18,7 +18,7 @@ func (j *judge) missing(r *rotation.Requirement, a *rotation.Answer) *Finding {
 		f.Severity = Medium
 	}
 	f.Kind, f.Subject, f.Rule = j.place(r)
-	why := ""
+	var why string
 	switch {
 	case a.Stopped != "":
 		f.Kind, f.Subject, f.Rule = KindKey, r.Subject, RuleKeyState
@@ -130,6 +130,8 @@ func (j *judge) implicit(f *Finding, r *rotation.Requirement, a *rotation.Answer
 				return why
 			}
 		}
+	case rotation.TargetAccount, rotation.TargetNetwork, rotation.TargetDatabase:
+		// The role's own policies alone decide.
 	}
 	if !found {
 		return "no statement allows it"

@@ -1,7 +1,6 @@
 package drift
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -75,6 +74,3 @@ func mentionedKeys(set *policy.Set) map[string]bool {
 	}
 	return keys
 }
-
-// sortedKeys are the keys of a context in order.
-func sortedKeys(context map[string][]string) []string { return slices.Sorted(maps.Keys(context)) }

@@ -207,10 +207,10 @@ func (d *Decider) with(relation policy.Relation, resource side) decided {
 
 // answer evaluates with the unread documents as if they allowed everything. What is denied even so is denied; what is allowed is
 // allowed only when nothing was unread.
-func (d *Decider) answer(r *Requirement, key string, make func() decided) Answer {
+func (d *Decider) answer(r *Requirement, key string, gather func() decided) Answer {
 	c, ok := d.compiled[key]
 	if !ok {
-		c = make()
+		c = gather()
 		d.compiled[key] = c
 	}
 	a := Answer{Decision: c.compiled.Evaluate(&r.Request), Set: c.set}

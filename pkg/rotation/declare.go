@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -146,11 +147,13 @@ func ParseStrategy(s string) (Strategy, error) {
 	return "", fmt.Errorf("unknown strategy %q: it is single-user, master-user or custom", OneLine(s))
 }
 
-// checkMaster says whether a declared master can name a secret. The six characters at the end may be missing: such a
-// partial ARN is resolved with DescribeSecret.
+// secretARN is a secret's ARN, the six characters at the end perhaps missing.
+// Source: Secrets Manager API reference, CreateSecret, Name; the names of secrets that a service owns hold a "!".
+var secretARN = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@!-]+$`)
+
+// checkMaster says whether a declared master can name a secret. A partial ARN is resolved with DescribeSecret.
 func checkMaster(s string) error {
-	p := ARN(s).Parts()
-	if name, found := strings.CutPrefix(p.Resource, "secret:"); p.Service != "secretsmanager" || !found || name == "" || strings.ContainsAny(s, "*? ") {
+	if !secretARN.MatchString(s) {
 		return fmt.Errorf("%q is not a secret's ARN", OneLine(s))
 	}
 	return nil

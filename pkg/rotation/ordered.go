@@ -144,11 +144,11 @@ func separate(b *bytes.Buffer, i int, indent string) {
 	b.WriteString(indent + "  ")
 }
 
-func end(b *bytes.Buffer, n int, indent string, close byte) {
+func end(b *bytes.Buffer, n int, indent string, bracket byte) {
 	if n > 0 {
 		b.WriteString(indent)
 	}
-	b.WriteByte(close)
+	b.WriteByte(bracket)
 }
 
 // quote writes a JSON string without escaping <, > and &, which a policy is read by people with.

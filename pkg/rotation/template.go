@@ -260,6 +260,11 @@ func (n *node) fill(v Values, path string) (node, error) {
 	return filled, nil
 }
 
+// several says whether a placeholder may have more than one value.
+func several(placeholder string) bool {
+	return placeholder == "<secret_arn>" || placeholder == "<master_arn>" || placeholder == "<kms_key_arn>"
+}
+
 // expand puts the values into one string: as many strings come out as the placeholders have values.
 func expand(s string, v Values) ([]string, error) {
 	at := placeholderPattern.FindStringIndex(s)
@@ -273,6 +278,9 @@ func expand(s string, v Values) ([]string, error) {
 	}
 	if len(values) == 0 {
 		return nil, fmt.Errorf("nothing is given for %s", name)
+	}
+	if several(name) && slices.ContainsFunc(placeholderPattern.FindAllString(s[at[1]:], -1), several) {
+		return nil, fmt.Errorf("%s stands beside another placeholder that may have several values", name)
 	}
 	rest, err := expand(s[at[1]:], v)
 	if err != nil {

@@ -27,10 +27,12 @@ func (e *ParseError) Error() string {
 	if e.Line > 0 {
 		fmt.Fprintf(&b, ":%d:%d", e.Line, e.Column)
 	}
-	if e.Statement >= 0 {
-		fmt.Fprintf(&b, ": statement %d", e.Statement)
-	}
-	if e.Field != "" {
+	switch {
+	case e.Statement >= 0 && e.Field != "":
+		fmt.Fprintf(&b, ": Statement[%d].%s", e.Statement, e.Field)
+	case e.Statement >= 0:
+		fmt.Fprintf(&b, ": Statement[%d]", e.Statement)
+	case e.Field != "":
 		b.WriteString(": " + e.Field)
 	}
 	return b.String() + ": " + e.Message

@@ -169,7 +169,7 @@ func TestParseRefuses(t *testing.T) {
 func TestParseErrorNamesThePlace(t *testing.T) {
 	text := "{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": [\n    {\"Sid\": \"größe\", \"Effect\": \"allow\", \"Action\": \"*\", \"Resource\": \"*\"}\n  ]\n}"
 	_, err := Parse("B.json", []byte(text))
-	const want = `B.json:4:32: statement 0: Effect: must be "Allow" or "Deny", not "allow"`
+	const want = `B.json:4:32: Statement[0].Effect: must be "Allow" or "Deny", not "allow"`
 	if err == nil || err.Error() != want {
 		t.Errorf("error is %v, want %s", err, want)
 	}

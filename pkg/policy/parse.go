@@ -20,7 +20,7 @@ type ParseError struct {
 	Message   string
 }
 
-// Error is "NAME:LINE:COLUMN: statement N: FIELD: MESSAGE", without what is not known.
+// Error is "NAME:LINE:COLUMN: Statement[N].FIELD: MESSAGE", without what is not known.
 func (e *ParseError) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Name)

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"math/bits"
+	"slices"
 	"strings"
 )
 
@@ -33,10 +34,14 @@ func (s symbol) takes(c rune) bool {
 		return s.char == c
 	case symbolFold:
 		return s.char == foldChar(c)
-	case symbolAny, symbolStar:
+	case symbolAny:
+		return c < variableMark
+	case symbolAnyInSegment:
+		return c != ':' && c < variableMark
+	case symbolStar:
 		return true
-	case symbolAnyInSegment, symbolStarInSegment:
-		return c != ':'
+	case symbolStarInSegment:
+		return c != ':' && (c < variableMark || c >= variableMark+colonFree)
 	case symbolVariable:
 		return false
 	}
@@ -51,6 +56,13 @@ func foldChar(c rune) rune {
 	return c
 }
 
+// variableMark and the runes after it, which are no characters, stand for the values of variables in proofs about all
+// values; those from colonFree on stand for values without a colon.
+const (
+	variableMark rune = 0x110000
+	colonFree    rune = 0x10000
+)
+
 // other stands for any character that no language at hand names.
 const other rune = -1
 
@@ -62,6 +74,7 @@ type language struct {
 	prefix string // what every member begins with, unless letters are folded
 	folded bool   // the language has case-folded letters
 	opaque bool   // the language has a policy variable
+	rough  bool   // the symbols stand for more than the language
 	open   bool   // everything with that prefix
 	empty  bool   // nothing is in the language
 	dfa    []dfaState
@@ -458,7 +471,7 @@ func (l *language) covers(p *language, b *budget) bool {
 	switch {
 	case l == p || l.universal() || p.empty:
 		return true
-	case l.empty:
+	case l.empty || l.rough:
 		return false
 	case l.single:
 		return p.single && p.text == l.text
@@ -524,6 +537,8 @@ func (s symbol) takesSymbol(p symbol) bool {
 func (l *language) meet(m *language, b *budget) (text string, ok, known bool) {
 	switch {
 	case l.empty || m.empty:
+		return "", false, true
+	case l.opaque && m.opaque && l.otherLength(m):
 		return "", false, true
 	case l.single && !m.opaque:
 		return l.text, m.matches(l.text), true
@@ -612,6 +627,31 @@ func (l *language) meet(m *language, b *budget) (text string, ok, known bool) {
 		}
 	}
 	return "", false, true
+}
+
+// otherLength says that the members of two languages with the same variables never have the same length, whatever the
+// variables are.
+func (l *language) otherLength(m *language) bool {
+	count := func(l *language) (length int, star bool, variables []rune) {
+		for _, s := range l.symbols() {
+			switch {
+			case s.kind == symbolVariable:
+				variables = append(variables, s.char)
+			case s.star():
+				star = true
+			default:
+				length++
+			}
+		}
+		slices.Sort(variables)
+		return length, star, variables
+	}
+	n, open, v := count(l)
+	k, wide, w := count(m)
+	if !slices.Equal(v, w) {
+		return false
+	}
+	return n != k && !open && !wide || n < k && !open || k < n && !wide
 }
 
 // run says that the symbol can take any number of characters.

@@ -333,10 +333,10 @@ func (s *textSpace) combinations(languages []*language) (wanted []string, ok boo
 	inside, apart := make([]uint64, n), make([]uint64, n)
 	for i, l := range languages {
 		for j, m := range languages[:i] {
-			if l.covers(m, s.budget) {
+			if l.covers(m, s.budget) || l.holdsAll(m, s.budget) {
 				inside[j] |= 1 << i
 			}
-			if m.covers(l, s.budget) {
+			if m.covers(l, s.budget) || m.holdsAll(l, s.budget) {
 				inside[i] |= 1 << j
 			}
 			if (inside[i]>>j|inside[j]>>i)&1 == 0 && l.apart(m, s.budget) {
@@ -414,6 +414,39 @@ func (s *textSpace) combinations(languages []*language) (wanted []string, ok boo
 		return nil, false
 	}
 	return wanted, true
+}
+
+// holdsAll says that every member of p, an opaque language, is a member of l, whatever the variables are: the variables of
+// both are taken as characters of their own, which only a variable or a star takes. What holds for these words holds for any
+// values put in their place.
+func (l *language) holdsAll(p *language, b *budget) bool {
+	if !p.opaque || l.rough || l.empty || p.empty {
+		return false
+	}
+	if p.rough && l.opaque {
+		return false
+	}
+	mark := func(l *language, any bool) *language {
+		symbols := slices.Clone(l.symbols())
+		for i := range symbols {
+			if symbols[i].kind != symbolVariable {
+				continue
+			}
+			if any {
+				symbols[i] = symbol{kind: symbolStar}
+			} else {
+				symbols[i] = symbol{symbolChar, variableMark + symbols[i].char}
+			}
+		}
+		return newLanguage(symbols)
+	}
+	x, y := mark(p, p.rough), mark(l, false)
+	space := newTextSpace([]*element{{languages: []*language{x}}}, []*element{{languages: []*language{y}}}, b)
+	if !space.product([]*language{x, y}, []string{"\x00"}, true) {
+		return false
+	}
+	_, outside := space.seen["\x00"]
+	return !outside
 }
 
 // maxProductStates bounds the memory of one product of automata.
@@ -496,8 +529,8 @@ func (s *textSpace) product(languages []*language, wanted []string, known bool) 
 					s.key[k/8] |= 1 << (k % 8)
 				}
 			}
-			if s.add(text(int32(i)), false) {
-				if left--; known && left == 0 {
+			if s.add(text(int32(i)), false) && known && slices.Contains(wanted, string(s.key)) {
+				if left--; left == 0 {
 					return true
 				}
 			}

@@ -1,11 +1,5 @@
 package policy
 
-import (
-	"cmp"
-	"slices"
-	"strings"
-)
-
 // Direction says on which side of a comparison a request is allowed.
 type Direction string
 
@@ -81,44 +75,28 @@ func (r *Result) Verdict() Verdict {
 func Compare(expected, actual Set, facts *Facts) Result {
 	c := &comparer{
 		compiled: [2]*Compiled{Compile(expected), Compile(actual)},
+		facts:    newFactView(facts),
 		budget:   budget{left: totalSteps, memory: maxMemory},
 	}
-	n := len(c.compiled[0].statements) + len(c.compiled[1].statements)
-	c.statement = make([]compared, 0, n)
+	c.statement = make([]compared, 0, len(c.compiled[0].statements)+len(c.compiled[1].statements))
 	c.add(&expected, false)
-	c.offset = len(c.statement)
 	c.add(&actual, true)
-	c.words = newVocabulary(n)
-	c.domains = map[string]*domain{}
-	c.related = map[[2]int32]relation{}
-	c.solved = map[string][]difference{}
-	c.facts = newFactView(facts)
-	c.number()
-	c.callers = c.callerClasses()
-	return c.result()
-}
-
-// result runs the comparison.
-func (c *comparer) result() Result {
+	c.list()
 	groups, complete := c.index.split(c.facts, &c.budget)
 	w := newWitnesses(c, groups)
-	for i := range groups.groups {
-		g := &groups.groups[i]
-		present := c.present(g)
-		if c.symmetric(present) {
-			continue
-		}
-		w.collect(i, c.differences(present, g.profile))
-	}
 	if !complete {
 		c.doubt(c.hardest(), "the actions of this statement could not be told apart within the bound")
 	}
-	r := w.write()
-	r.Indeterminate = c.reasons
-	slices.SortStableFunc(r.Indeterminate, func(a, b Reason) int {
-		return cmp.Or(strings.Compare(a.Statement.Document, b.Statement.Document), cmp.Compare(a.Statement.Index, b.Statement.Index), strings.Compare(a.Text, b.Text))
-	})
-	return r
+	keys := c.variableKeys()
+	c.begin(keys)
+	for i := range groups.groups {
+		w.look(i)
+	}
+	w.write()
+	if w.open() {
+		w.settle(keys)
+	}
+	return w.result()
 }
 
 // hardest is the statement with the longest action pattern.

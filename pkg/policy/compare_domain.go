@@ -80,7 +80,10 @@ func (c *comparer) domain(dim int32, require, tell []int32) *domain {
 			requireElements = append(requireElements, universe)
 		}
 		d.space = newTextSpace(requireElements, tellElements, &c.budget)
-		d.complete = d.space.guess(c.hints(dim))
+		// Of a text, no more is known about an opaque language than what the pairs of languages say.
+		if !slices.ContainsFunc(slices.Concat(requireElements, tellElements), (*element).opaque) {
+			d.complete = d.space.guess(c.hints(dim))
+		}
 		d.read(v)
 	case f == familyMixed:
 		d.mixed(c, require, requireElements, tellElements, typed)

@@ -76,7 +76,15 @@ var (
 // generator makes random documents.
 type generator struct {
 	*rand.Rand
-	keys []keyPool
+	keys      []keyPool
+	resources []string // instead of resourcePool
+}
+
+func (g *generator) resourcePool() []string {
+	if g.resources != nil {
+		return g.resources
+	}
+	return resourcePool
 }
 
 func (g *generator) pick(pool []string, most int) []string {
@@ -101,9 +109,9 @@ func (g *generator) statement() Statement {
 		s.Actions = g.pick(actionPool, 3)
 	}
 	if g.IntN(5) == 0 {
-		s.NotResources = g.pick(resourcePool, 2)
+		s.NotResources = g.pick(g.resourcePool(), 2)
 	} else {
-		s.Resources = g.pick(resourcePool, 2)
+		s.Resources = g.pick(g.resourcePool(), 2)
 	}
 	for range g.IntN(3) {
 		k := g.keys[g.IntN(len(g.keys))]
@@ -143,7 +151,7 @@ func (g *generator) relative(d *Document) *Document {
 			}
 		case 2:
 			if len(s.Resources) > 0 {
-				s.Resources = g.pick(resourcePool, 2)
+				s.Resources = g.pick(g.resourcePool(), 2)
 			}
 		case 3:
 			if len(s.Actions) > 0 {
@@ -191,6 +199,10 @@ func (g *generator) pair() (Set, Set) {
 
 // bruteForce tries every request of a small universe on both sides.
 func bruteForce(expected, actual Set, keys []keyPool, callers []Caller) (missing, excess *Request) {
+	return bruteForceOn(expected, actual, keys, callers, triedResource)
+}
+
+func bruteForceOn(expected, actual Set, keys []keyPool, callers []Caller, resources []string) (missing, excess *Request) {
 	a, b := Compile(expected), Compile(actual)
 	var contexts []map[string][]string
 	contexts = append(contexts, map[string][]string{})
@@ -212,7 +224,7 @@ func bruteForce(expected, actual Set, keys []keyPool, callers []Caller) (missing
 	}
 	for _, caller := range callers {
 		for _, action := range triedActions {
-			for _, resource := range triedResource {
+			for _, resource := range resources {
 				for _, context := range contexts {
 					r := Request{Caller: caller, Action: action, Resource: resource, Context: context}
 					x, y := a.Allows(&r), b.Allows(&r)

@@ -10,25 +10,37 @@ const (
 	actualSide   = 1
 )
 
-// comparer carries one comparison.
+// comparer carries one comparison: what stays the same, and the run over one case of the policy variables.
 type comparer struct {
-	compiled  [2]*Compiled
-	statement []compared // expected's, then actual's
-	offset    int        // where actual's begin
-	index     *actionIndex
+	compiled       [2]*Compiled
+	statement      []compared // expected's, then actual's
+	index          *actionIndex
+	facts          *factView
+	budget         budget
+	reasons        []Reason
+	variableColons bool // where the colons of a variable's value are matters
+	doubted        map[int32]bool
+
+	resourceUniverse, arnUniverse *element
+
+	run
+}
+
+// run is what belongs to one case of the policy variables.
+type run struct {
 	words     *vocabulary
 	families  []family // of each dimension
-	facts     *factView
-	budget    budget
-	abstract  bool // a policy variable is left open
 	domains   map[string]*domain
 	related   map[[2]int32]relation
 	solved    map[string][]difference
 	callers   []callerClass
-	reasons   []Reason
-	doubted   map[int32]bool
+	variables []variableCase
+	abstract  bool      // a variable is left open
+	require   []int32   // atoms that the case asks for
+	refuse    [][]int32 // clauses that the case asks for
 
-	resourceUniverse, arnUniverse *element
+	impossible    bool     // no request is of this case
+	variableTexts []string // variables with their defaults, numbered
 }
 
 // difference is one way in which a group of actions is answered differently.
@@ -65,51 +77,77 @@ func (c *comparer) add(set *Set, actual bool) {
 	}
 }
 
-// number compiles the statements into bits and the actions into an index.
-func (c *comparer) number() {
+// list puts the actions into an index.
+func (c *comparer) list() {
 	actions := 0
 	for i := range c.statement {
 		actions += len(c.statement[i].written.Actions) + len(c.statement[i].written.NotActions)
 	}
 	c.index = newActionIndex(len(c.statement), actions)
-	v := c.words
+	for i := range c.statement {
+		s := &c.statement[i]
+		switch {
+		case c.compiled[sideOf(s.role)].relation == ResourceOnly && s.side != resourceSide:
+			s.idle = true
+		case s.unsatisfiable:
+			s.idle = true
+			c.doubt(int32(i), "a condition has an operator that IAM does not know")
+		default:
+			c.index.add(i, s.written)
+		}
+	}
+}
+
+// begin compiles the statements for one case of the variables.
+func (c *comparer) begin(variables []variableCase) {
+	v := newVocabulary(len(c.statement))
+	c.run = run{
+		words:     v,
+		domains:   map[string]*domain{},
+		related:   map[[2]int32]relation{},
+		solved:    map[string][]difference{},
+		variables: variables,
+	}
+	for i := range variables {
+		c.abstract = c.abstract || variables[i].state == variableOpen
+	}
+	v.resolve = c.resolve
 	for i := range c.statement {
 		s := &c.statement[i]
 		for j := range s.conditions {
 			k := &s.conditions[j]
-			d := int(v.dimension(k))
+			d := v.dimension(k.key, k.lower)
 			if k.quantifier != single && k.comparison != nullCheck {
 				v.dimensions[d].several = true
 			}
-			for len(c.families) <= d {
-				c.families = append(c.families, familyNone)
-			}
-			c.families[d] = c.families[d].join(familyOf(k))
+			c.family(d, familyOf(k))
 		}
 	}
-	if len(c.families) == 0 {
-		c.families = append(c.families, familyNone)
+	for i := range variables {
+		c.family(v.dimension(variables[i].key, variables[i].lower), familyNone)
 	}
-	c.families[resourceDimension] = familyText
+	c.family(resourceDimension, familyText)
 	if c.facts != nil {
+		c.facts.reset()
 		c.facts.applyKeys(v, c.families)
 	}
 	for i := range c.statement {
 		s := &c.statement[i]
 		s.bit = -1
-		if c.compiled[sideOf(s.role)].relation == ResourceOnly && s.side != resourceSide {
-			continue
-		}
-		if s.unsatisfiable {
-			c.doubt(int32(i), "a condition has an operator that IAM does not know")
-			continue
-		}
-		s.bit = v.bit(s, int32(i))
-		if s.bit >= 0 {
-			c.index.add(i, s.written)
+		if !s.idle {
+			s.bit = v.bit(s, int32(i))
 		}
 	}
-	v.mirrors()
+	c.callers = c.callerClasses()
+	c.assumeVariables()
+}
+
+// family joins what a dimension is tested as.
+func (c *comparer) family(d int32, f family) {
+	for len(c.families) <= int(d) {
+		c.families = append(c.families, familyNone)
+	}
+	c.families[d] = c.families[d].join(f)
 }
 
 func sideOf(r role) int {
@@ -279,17 +317,37 @@ func (c *comparer) present(group *actionGroup) []int32 {
 	return out
 }
 
-// symmetric says that both sides ask the same, whatever the request.
-func (c *comparer) symmetric(present []int32) bool {
+// symmetric says that both sides ask the same of a caller, whatever the request.
+func (c *comparer) symmetric(t *[2]tallied) bool {
 	if c.compiled[0].relation != c.compiled[1].relation || c.bounded(0) != c.bounded(1) {
 		return false
 	}
-	for _, b := range present {
-		if m := c.words.bits[b].mirror; m < 0 || !slices.Contains(present, m) {
+	x, y := &t[expectedSide], &t[actualSide]
+	for _, lists := range [...][2][]int32{{x.denies, y.denies}, {x.identity, y.identity}, {x.boundary, y.boundary}, {x.direct, y.direct}, {x.named, y.named}, {x.delegating, y.delegating}} {
+		if !c.words.sameMeaning(lists[0], lists[1]) {
 			return false
 		}
 	}
 	return true
+}
+
+// sameMeaning says that two lists of bits ask the same, each in its place.
+func (v *vocabulary) sameMeaning(a, b []int32) bool {
+	if len(a) == 0 && len(b) == 0 {
+		return true
+	}
+	var rooms [2][16]int32
+	lists := [2][]int32{v.requirements(rooms[0][:0], a), v.requirements(rooms[1][:0], b)}
+	return slices.Equal(lists[0], lists[1])
+}
+
+// requirements lists the distinct requirements of bits, sorted.
+func (v *vocabulary) requirements(out, bits []int32) []int32 {
+	for _, b := range bits {
+		out = append(out, v.bits[b].requirement)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // differences finds how the two sides differ for the actions of a group.
@@ -305,64 +363,165 @@ func (c *comparer) differences(present []int32, profile int32) []difference {
 	}
 	name := string(key)
 	var out []difference
+	shown := map[entry]bool{}
 	for i := range c.callers {
 		t := c.tally(present, &c.callers[i])
+		if c.symmetric(&t) {
+			continue
+		}
+		merged := t
+		for at := range merged {
+			m := &merged[at]
+			for _, list := range [...]*[]int32{&m.denies, &m.identity, &m.boundary, &m.direct, &m.named, &m.delegating} {
+				*list = c.words.merge(*list)
+			}
+		}
+		if c.symmetric(&merged) {
+			continue
+		}
 		for _, direction := range [...]Direction{Missing, Excess} {
-			out = c.search(out, direction, i, profile, &t)
+			out = c.search(out, direction, i, profile, &t, &merged, shown)
 		}
 	}
 	c.solved[name] = out
 	return out
 }
 
-// search adds one difference for each bit that grants what the other side does not.
-func (c *comparer) search(out []difference, direction Direction, caller int, profile int32, t *[2]tallied) []difference {
+// entry is one thing that a statement lists and that a difference shows: a principal, or for -1 all that it names otherwise.
+type entry struct {
+	direction Direction
+	bit       int32
+	principal int
+}
+
+// entryOf is the entry by which a bit names a caller.
+func (c *comparer) entryOf(direction Direction, bit int32, caller *Caller) entry {
+	e := entry{direction, bit, -1}
+	s := c.words.principals[c.words.bits[bit].principal]
+	if s == nil || s.notPrincipal {
+		return e
+	}
+	for i := range s.principals {
+		if s.principals[i].names(caller) != reachNone {
+			e.principal = i
+			break
+		}
+	}
+	return e
+}
+
+// search adds one difference for each bit that grants what the other side does not, and one more for every resource that it
+// lists and the first does not show. merged are the bits with like ones united: fewer to refute. shown are the
+// entries that have their difference.
+func (c *comparer) search(out []difference, direction Direction, caller int, profile int32, t, merged *[2]tallied, shown map[entry]bool) []difference {
 	allows, refuses := expectedSide, actualSide
 	if direction == Excess {
 		allows, refuses = actualSide, expectedSide
 	}
 	v := c.words
 	facts := c.context(profile, caller)
-	if facts.impossible {
+	if facts.impossible || c.impossible {
 		return out
 	}
 	var never [][]int32 // what must not match so that nothing denies
-	for _, d := range t[allows].denies {
+	for _, d := range merged[allows].denies {
 		if len(v.bits[d].atoms) == 0 {
 			return out
 		}
 		never = append(never, v.bits[d].atoms)
 	}
-	refusals := c.refusals(refuses, &t[refuses])
-	credited := map[int32]bool{}
+	q := question{never, c.refusals(refuses, &merged[refuses]), merged[refuses].denies, facts}
 	for _, g := range c.grants(allows, &t[allows]) {
-		if !slices.ContainsFunc(g.credit, func(b int32) bool { return !credited[b] }) {
+		fresh := false
+		for _, b := range g.credit {
+			fresh = fresh || !shown[c.entryOf(direction, b, &c.callers[caller].caller)]
+		}
+		if !fresh {
 			continue
 		}
 		var require []int32
 		for _, b := range g.bits {
 			require = append(require, v.bits[b].atoms...)
 		}
-		request, answer := c.refute(require, never, refusals, t[refuses].denies, facts)
-		switch answer {
-		case found, foundVague:
-			for _, b := range g.credit {
-				credited[b] = true
-			}
-			out = append(out, difference{direction, caller, g.credit, request, answer == foundVague})
-		case foundUnknown:
+		request, answer := c.refute(require, &q)
+		if answer == foundUnknown {
 			for _, b := range g.credit {
 				c.doubt(v.bits[b].statements[0], "the comparison of this statement did not end within its bound")
+			}
+		}
+		if answer != found && answer != foundVague {
+			continue
+		}
+		for _, b := range g.credit {
+			shown[c.entryOf(direction, b, &c.callers[caller].caller)] = true
+		}
+		first := difference{direction, caller, g.credit, request, answer == foundVague}
+		out = append(out, first)
+		if answer == found {
+			out = c.otherResources(out, first, require, &q)
+		}
+	}
+	return out
+}
+
+// maxListed bounds the resources of one statement that get a difference of their own.
+const maxListed = 16
+
+// otherResources adds a difference for each resource that a credited statement lists and that none shows yet.
+func (c *comparer) otherResources(out []difference, first difference, require []int32, q *question) []difference {
+	v := c.words
+	for _, b := range first.credit {
+		a, _ := v.listed(v.bits[b].atoms)
+		if a < 0 {
+			continue
+		}
+		languages := v.tests[v.atoms[a].test].languages
+		if len(languages) < 2 {
+			continue
+		}
+		shown := first.resources()
+		for _, n := range languages[:min(len(languages), maxListed)] {
+			l := v.languages[n]
+			if l.opaque || slices.ContainsFunc(shown, l.matches) {
+				continue
+			}
+			v.numbers = append(v.numbers[:0], n)
+			one, what := v.atom(v.textTest(resourceDimension, false), forAnyValue, false)
+			if what != requires {
+				continue
+			}
+			if request, answer := c.refute(append(slices.Clone(require), one), q); answer == found {
+				d := difference{first.direction, first.caller, first.credit, request, false}
+				out = append(out, d)
+				shown = append(shown, d.resources()...)
 			}
 		}
 	}
 	return out
 }
 
-// refute looks for a request that meets require, none of never, and that the other side refuses: in one of refusals, or
-// by one of denies. Resources at hand are looked at one class after the other, then all others.
-func (c *comparer) refute(require []int32, never [][]int32, refusals [][]int32, denies []int32, facts *factContext) ([]assigned, finding) {
-	v := c.words
+// resources are the resources of the request.
+func (d *difference) resources() []string {
+	for i := range d.request {
+		if d.request[i].dimension == resourceDimension {
+			return d.request[i].values
+		}
+	}
+	return nil
+}
+
+// question is what a request must be like beside being granted.
+type question struct {
+	never    [][]int32 // of each, at least one atom must fail
+	refusals [][]int32 // in one of these lists of bits, none may match
+	denies   []int32   // or one of these bits must match
+	facts    *factContext
+}
+
+// refute looks for a request that meets require and is what q asks: nothing denies it, and the other side refuses it.
+// Resources at hand are looked at one class after the other, then all others.
+func (c *comparer) refute(require []int32, q *question) ([]assigned, finding) {
+	v, facts, never := c.words, q.facts, q.never
 	var request []assigned
 	answer := foundNone
 	attempt := func(require []int32, clauses [][]int32, pins []pin) bool {
@@ -383,7 +542,7 @@ func (c *comparer) refute(require []int32, never [][]int32, refusals [][]int32, 
 		return false
 	}
 	within := func(require []int32, never [][]int32, pins []pin) bool {
-		for _, bits := range refusals {
+		for _, bits := range q.refusals {
 			clauses := slices.Clone(never)
 			possible := true
 			for _, b := range bits {
@@ -397,20 +556,20 @@ func (c *comparer) refute(require []int32, never [][]int32, refusals [][]int32, 
 				return true
 			}
 		}
-		for _, d := range denies {
+		for _, d := range q.denies {
 			if attempt(append(slices.Clone(require), v.bits[d].atoms...), never, pins) {
 				return true
 			}
 		}
 		return false
 	}
+	require = append(slices.Clone(require), facts.require...)
 	if c.facts == nil {
-		within(require, never, nil)
+		within(require, append(slices.Clip(never), facts.clauses...), nil)
 		return request, answer
 	}
-	require = append(slices.Clone(require), facts.require...)
 	for _, class := range c.resourceClasses() {
-		if within(require, never, class.pins) {
+		if within(require, append(slices.Clip(never), c.refuse...), class.pins) {
 			return request, answer
 		}
 	}

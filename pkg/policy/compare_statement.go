@@ -17,6 +17,7 @@ type compared struct {
 	*statement
 	written *Statement
 	role    role
+	idle    bool // it says nothing, whatever the request
 	bit     int32
 }
 
@@ -34,6 +35,7 @@ type valueTest struct {
 	dimension int32
 	constant  truth      // yes or no when every value gets that answer, else maybe
 	element   *element   // of a text
+	languages []int32    // of the element
 	condition *condition // of a number, a date, an address or a Boolean
 }
 
@@ -48,11 +50,11 @@ type atom struct {
 // bit is one thing that statements can say of a request: a role together with requirements. Statements with the same
 // requirements in the same role share a bit, whatever actions they name.
 type bit struct {
-	role       role
-	atoms      []int32 // sorted
-	principal  int32
-	mirror     int32 // the bit of the other side with the same requirements, -1 when there is none
-	statements []int32
+	role        role
+	atoms       []int32 // sorted
+	principal   int32
+	requirement int32 // the number of principal and atoms together
+	statements  []int32
 }
 
 // vocabulary numbers everything that statements ask, so that what looks different but asks the same gets the same number.
@@ -63,11 +65,14 @@ type vocabulary struct {
 	atoms      []atom
 	bits       []bit
 	principals []*statement // one statement for each distinct Principal element; 0 is no element
-	interned   map[string]int32
-	key        []byte
-	numbers    []int32
-	texts      []string
-	resolve    func(p *pattern) *language // what a pattern with variables matches
+
+	requirementCount int
+
+	interned map[string]int32
+	key      []byte
+	numbers  []int32
+	texts    []string
+	resolve  func(p *pattern) *language // what a pattern with variables matches
 }
 
 func newVocabulary(statements int) *vocabulary {
@@ -96,11 +101,11 @@ func appendInt(key []byte, n int32) []byte {
 }
 
 // dimension numbers a condition key.
-func (v *vocabulary) dimension(k *condition) int32 {
-	v.key = append(append(v.key[:0], 'k'), k.lower...)
+func (v *vocabulary) dimension(key, lower string) int32 {
+	v.key = append(append(v.key[:0], 'k'), lower...)
 	d, known := v.intern(len(v.dimensions))
 	if !known {
-		v.dimensions = append(v.dimensions, dimension{key: k.key, lower: k.lower})
+		v.dimensions = append(v.dimensions, dimension{key: key, lower: lower})
 	}
 	return d
 }
@@ -165,7 +170,7 @@ func (v *vocabulary) textTest(d int32, negated bool) int32 {
 		for i, l := range v.numbers {
 			e.languages[i] = v.languages[l]
 		}
-		v.tests = append(v.tests, valueTest{dimension: d, constant: e.constant(), element: e})
+		v.tests = append(v.tests, valueTest{dimension: d, constant: e.constant(), element: e, languages: slices.Clone(v.numbers)})
 	}
 	return test
 }
@@ -313,7 +318,7 @@ func (v *vocabulary) resource(s *compared) (int32, requirement) {
 // condition numbers what condition j of a statement asks.
 func (v *vocabulary) condition(s *compared, j int) (int32, requirement) {
 	k := &s.conditions[j]
-	d := v.dimension(k)
+	d := v.dimension(k.key, k.lower)
 	absent := k.ifExists || k.quantifier == forAllValues || k.quantifier == single && k.negated
 	switch {
 	case k.comparison == nullCheck:
@@ -398,17 +403,13 @@ func (v *vocabulary) bit(s *compared, number int32) int32 {
 	}
 	slices.Sort(atoms)
 	atoms = slices.Compact(atoms)
-	principal := v.principal(s)
-	v.bitKey(s.role, principal, atoms)
-	b, known := v.intern(len(v.bits))
-	if !known {
-		v.bits = append(v.bits, bit{role: s.role, atoms: slices.Clone(atoms), principal: principal})
-	}
+	b := v.newBit(s.role, v.principal(s), atoms)
 	v.bits[b].statements = append(v.bits[b].statements, number)
 	return b
 }
 
-func (v *vocabulary) bitKey(r role, principal int32, atoms []int32) {
+// newBit numbers a role with requirements.
+func (v *vocabulary) newBit(r role, principal int32, atoms []int32) int32 {
 	flags := byte(r.side) << 2
 	if r.actual {
 		flags |= 1
@@ -420,19 +421,84 @@ func (v *vocabulary) bitKey(r role, principal int32, atoms []int32) {
 	for _, a := range atoms {
 		v.key = appendInt(v.key, a)
 	}
+	b, known := v.intern(len(v.bits))
+	if known {
+		return b
+	}
+	v.key = appendInt(append(v.key[:0], 'q'), principal)
+	for _, a := range atoms {
+		v.key = appendInt(v.key, a)
+	}
+	requirement, known := v.intern(v.requirementCount)
+	if !known {
+		v.requirementCount++
+	}
+	v.bits = append(v.bits, bit{role: r, atoms: slices.Clone(atoms), principal: principal, requirement: requirement})
+	return b
 }
 
-// mirrors finds for each bit the one of the other side that asks the same.
-func (v *vocabulary) mirrors() {
-	for i := range v.bits {
-		b := &v.bits[i]
-		r := b.role
-		r.actual = !r.actual
-		v.bitKey(r, b.principal, b.atoms)
-		m, ok := v.interned[string(v.key)]
-		if !ok {
-			m = -1
-		}
-		b.mirror = m
+// merge unites bits of one role that differ in nothing but what resources they list, and drops those that another one
+// includes. What remains together says what the bits say.
+func (v *vocabulary) merge(bits []int32) []int32 {
+	if len(bits) < 2 {
+		return bits
 	}
+	var out []int32
+	done := make([]bool, len(bits))
+	for i, b := range bits {
+		if done[i] {
+			continue
+		}
+		x := &v.bits[b]
+		listed, rest := v.listed(x.atoms)
+		if listed < 0 {
+			out = append(out, b)
+			continue
+		}
+		like := []int32{listed}
+		any := false
+		for j := i + 1; j < len(bits); j++ {
+			y := &v.bits[bits[j]]
+			if done[j] || y.principal != x.principal || y.role != x.role {
+				continue
+			}
+			other, others := v.listed(y.atoms)
+			if other >= 0 && slices.Equal(rest, others) {
+				like = append(like, other)
+				done[j] = true
+			}
+		}
+		for _, y := range bits {
+			any = any || v.bits[y].principal == x.principal && v.bits[y].role == x.role && slices.Equal(v.bits[y].atoms, rest)
+		}
+		switch {
+		case any: // another one asks the same of every resource
+		case len(like) == 1:
+			out = append(out, b)
+		default:
+			v.numbers = v.numbers[:0]
+			for _, a := range like {
+				v.numbers = append(v.numbers, v.tests[v.atoms[a].test].languages...)
+			}
+			role, principal := x.role, x.principal
+			a, what := v.atom(v.textTest(resourceDimension, false), forAnyValue, false)
+			atoms := rest
+			if what == requires {
+				atoms = append(slices.Clone(rest), a)
+				slices.Sort(atoms)
+			}
+			out = append(out, v.newBit(role, principal, atoms))
+		}
+	}
+	return out
+}
+
+// listed finds the atom that the resource is one of some that are listed; rest are the others. It is -1 when there is none.
+func (v *vocabulary) listed(atoms []int32) (a int32, rest []int32) {
+	for i, a := range atoms {
+		if x := &v.atoms[a]; x.dimension == resourceDimension && !v.tests[x.test].element.negated {
+			return a, slices.Concat(atoms[:i], atoms[i+1:])
+		}
+	}
+	return -1, atoms
 }

@@ -105,7 +105,6 @@ type factView struct {
 	classes  []resourceClass
 	classed  bool
 	contexts map[[2]int32]*factContext
-	unnamed  int32 // the test that the resource is at hand, -1 when none needs it
 }
 
 func newFactView(f *Facts) *factView {
@@ -114,6 +113,12 @@ func newFactView(f *Facts) *factView {
 	}
 	v := &factView{factIndex: f.index(), profiles: map[string]int32{"": 0}, sets: [][]int32{nil}, contexts: map[[2]int32]*factContext{}}
 	return v
+}
+
+// reset forgets what belongs to one run.
+func (v *factView) reset() {
+	v.classes, v.classed = nil, false
+	v.contexts = map[[2]int32]*factContext{}
 }
 
 // profile is the number of the set of facts that speak of an action, given in lower case.
@@ -184,13 +189,13 @@ type factContext struct {
 // context compiles what the facts say of the actions of a profile and the callers of a class.
 func (c *comparer) context(profile int32, caller int) *factContext {
 	if c.facts == nil {
-		return &factContext{}
+		return &factContext{require: c.require, clauses: c.refuse}
 	}
 	key := [2]int32{profile, int32(caller)}
 	if have, ok := c.facts.contexts[key]; ok {
 		return have
 	}
-	x := &factContext{}
+	x := &factContext{require: slices.Clone(c.require), clauses: slices.Clone(c.refuse)}
 	c.facts.contexts[key] = x
 	v := c.words
 	need := func(a int32, what requirement) {

@@ -11,12 +11,28 @@ import (
 type witnesses struct {
 	*comparer
 	groups  *actionGroups
-	pending []pendingWitness
+	pending []pendingWitness // of the present run
 	seen    map[string]bool
-	lists   map[Direction][]Witness
+	lists   [2][]Witness // missing, excess
 	more    bool
-	home    home
+	home    *home
+	state   map[item]itemState
 }
+
+// item is a difference whatever the case of the policy variables: a statement that grants actions of a group which the other
+// side refuses.
+type item struct {
+	direction Direction
+	group     int
+	statement int32
+}
+
+type itemState int8
+
+const (
+	itemOpen  itemState = iota + 1 // it may be a difference
+	itemShown                      // it has a witness
+)
 
 // pendingWitness is a difference of one group of actions.
 type pendingWitness struct {
@@ -26,43 +42,168 @@ type pendingWitness struct {
 	shown int
 }
 
+func (p *pendingWitness) list() int {
+	if p.direction == Missing {
+		return 0
+	}
+	return 1
+}
+
+func (w *witnesses) itemOf(p *pendingWitness) item {
+	return item{p.direction, p.group, w.words.bits[p.credit[0]].statements[0]}
+}
+
 func newWitnesses(c *comparer, g *actionGroups) *witnesses {
 	return &witnesses{comparer: c, groups: g}
 }
 
-func (w *witnesses) collect(group int, list []difference) {
-	for _, d := range list {
+// look finds the differences of a group.
+func (w *witnesses) look(group int) {
+	g := &w.groups.groups[group]
+	present := w.present(g)
+	if len(present) == 0 {
+		return
+	}
+	for _, d := range w.differences(present, g.profile) {
 		w.pending = append(w.pending, pendingWitness{group: group, difference: d})
 	}
 }
 
-// write makes the requests: first one for every difference, then the other actions that a statement lists by name.
-func (w *witnesses) write() Result {
+// write makes the requests of a run: first one for every difference, then the other actions that a statement lists by
+// name. A difference without a request stays open.
+func (w *witnesses) write() {
 	if len(w.pending) == 0 {
-		return Result{}
+		return
 	}
-	w.seen = map[string]bool{}
-	w.lists = map[Direction][]Witness{}
-	w.home = homeOf(w.statement)
+	if w.seen == nil {
+		w.seen = map[string]bool{}
+		w.state = map[item]itemState{}
+		h := homeOf(w.statement)
+		w.home = &h
+	}
 	for i := range w.pending {
 		p := &w.pending[i]
+		at := w.itemOf(p)
+		if p.vague {
+			if w.state[at] == 0 {
+				w.state[at] = itemOpen
+			}
+			continue
+		}
 		p.cells = w.cells(p)
 		w.next(p)
 	}
 	for i := range w.pending {
 		p := &w.pending[i]
 		for p.shown < len(p.cells) {
-			if len(w.lists[p.direction]) >= MaxWitnesses {
+			if len(w.lists[p.list()]) >= MaxWitnesses {
 				w.more = true
 				break
 			}
 			w.next(p)
 		}
 	}
-	for _, list := range w.lists {
-		slices.SortFunc(list, compareWitnesses)
+	w.pending = w.pending[:0]
+}
+
+// open says whether something may be a difference and has no witness.
+func (w *witnesses) open() bool {
+	for _, s := range w.state {
+		if s == itemOpen {
+			return true
+		}
 	}
-	return Result{Missing: w.lists[Missing], Excess: w.lists[Excess], Truncated: w.more}
+	return false
+}
+
+// settle looks at the cases of the policy variables for what is open: first at those with known values, which show a witness
+// or none, then at the rest. What the rest cannot exclude either stays in doubt.
+func (w *witnesses) settle(keys []variableCase) {
+	if len(keys) == 0 {
+		for _, at := range w.openItems() {
+			w.doubt(at.statement, doubtText(keys))
+		}
+		return
+	}
+	concrete, rest := w.variableCases(keys)
+	for _, one := range concrete {
+		if !w.open() || w.budget.spent() {
+			break
+		}
+		w.lookAgain(one)
+		w.write()
+	}
+	possible := map[item]bool{}
+	for _, one := range rest {
+		if !w.open() {
+			return
+		}
+		w.lookAgain(one)
+		for i := range w.pending {
+			possible[w.itemOf(&w.pending[i])] = true
+		}
+		w.write()
+	}
+	for _, at := range w.openItems() {
+		if possible[at] || w.budget.spent() {
+			w.doubt(at.statement, doubtText(keys))
+		}
+	}
+}
+
+// doubtText says why a difference could not be settled.
+func doubtText(keys []variableCase) string {
+	if len(keys) == 0 {
+		return "no request could be shown that this statement decides differently"
+	}
+	names := make([]string, len(keys))
+	for i, k := range keys {
+		names[i] = "${" + k.key + "}"
+	}
+	return "it could not be settled whether some value of " + strings.Join(names, ", ") + " makes a difference"
+}
+
+// openItems are what is open, in the order of statements.
+func (w *witnesses) openItems() []item {
+	var out []item
+	for at, s := range w.state {
+		if s == itemOpen {
+			out = append(out, at)
+		}
+	}
+	slices.SortFunc(out, func(a, b item) int {
+		return cmp.Or(cmp.Compare(a.statement, b.statement), cmp.Compare(a.group, b.group), strings.Compare(string(a.direction), string(b.direction)))
+	})
+	return out
+}
+
+// lookAgain begins the run of a case and looks at the groups in which something is open.
+func (w *witnesses) lookAgain(variables []variableCase) {
+	w.begin(variables)
+	last := -1
+	groups := make([]int, 0, len(w.state))
+	for _, at := range w.openItems() {
+		groups = append(groups, at.group)
+	}
+	slices.Sort(groups)
+	for _, g := range groups {
+		if g != last {
+			w.look(g)
+		}
+		last = g
+	}
+	w.pending = slices.DeleteFunc(w.pending, func(p pendingWitness) bool { return w.state[w.itemOf(&p)] == itemShown })
+}
+
+// result puts the witnesses and doubts in order.
+func (w *witnesses) result() Result {
+	for i := range w.lists {
+		slices.SortFunc(w.lists[i], compareWitnesses)
+	}
+	slices.SortStableFunc(w.reasons, func(a, b Reason) int {
+		return cmp.Or(strings.Compare(a.Statement.Document, b.Statement.Document), cmp.Compare(a.Statement.Index, b.Statement.Index), strings.Compare(a.Text, b.Text))
+	})
+	return Result{Missing: w.lists[0], Excess: w.lists[1], Indeterminate: w.reasons, Truncated: w.more}
 }
 
 // cells chooses the actions to show for a difference: each that a granting statement lists by name, and one for its wildcards.
@@ -122,32 +263,29 @@ func (w *witnesses) next(p *pendingWitness) {
 		return
 	}
 	cell := p.cells[p.shown]
+	first := p.shown == 0
 	p.shown++
-	if len(w.lists[p.direction]) >= MaxWitnesses {
+	at := w.itemOf(p)
+	if len(w.lists[p.list()]) >= MaxWitnesses {
 		w.more = true
+		w.state[at] = itemShown
 		return
 	}
 	action, ok := w.groups.spell(cell, p.group)
-	if !ok {
-		w.fail(p)
-		return
+	if ok {
+		var witness Witness
+		if witness, ok = w.make(p, action); ok {
+			w.state[at] = itemShown
+			if key := witness.Request.identity(); !w.seen[key] {
+				w.seen[key] = true
+				w.lists[p.list()] = append(w.lists[p.list()], witness)
+			}
+			return
+		}
 	}
-	witness, ok := w.make(p, action)
-	if !ok {
-		w.fail(p)
-		return
+	if first && w.state[at] == 0 {
+		w.state[at] = itemOpen
 	}
-	key := witness.Request.identity()
-	if w.seen[key] {
-		return
-	}
-	w.seen[key] = true
-	w.lists[p.direction] = append(w.lists[p.direction], witness)
-}
-
-// fail records that a difference has no witness to show: it is neither proven nor refuted.
-func (w *witnesses) fail(p *pendingWitness) {
-	w.doubt(w.words.bits[p.credit[0]].statements[0], "no request could be shown that this statement decides differently")
 }
 
 // make builds the request, checks it with the evaluator and takes away what does not matter.

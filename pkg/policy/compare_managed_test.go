@@ -1,0 +1,82 @@
+package policy
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+)
+
+// managedPairs draws pairs of policies. Every tenth is of two among the largest fifty.
+func managedPairs(documents []*Document, n int) [][2]*Document {
+	size := func(d *Document) int {
+		n := 0
+		for i := range d.Statements {
+			n += len(d.Statements[i].Actions) + len(d.Statements[i].NotActions)
+		}
+		return n
+	}
+	largest := slices.Clone(documents)
+	slices.SortStableFunc(largest, func(a, b *Document) int { return size(b) - size(a) })
+	largest = largest[:min(50, len(largest))]
+	r := rand.New(rand.NewPCG(1, 7))
+	out := make([][2]*Document, n)
+	for i := range out {
+		from := documents
+		if i%10 == 0 {
+			from = largest
+		}
+		out[i] = [2]*Document{from[r.IntN(len(from))], from[r.IntN(len(from))]}
+	}
+	// Each of the largest is there, whatever was drawn.
+	for i, d := range largest {
+		if i < len(out) {
+			out[i][0] = d
+		}
+	}
+	return out
+}
+
+func TestManagedPoliciesAreEquivalentToThemselves(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 8))
+	for _, d := range managedPolicies(t) {
+		shuffled := variants[0].rewrite(t, r, d)
+		split := variants[1].rewrite(t, r, d)
+		for _, other := range []*Document{shuffled, split} {
+			if got := Compare(Set{Identity: []*Document{d}}, Set{Identity: []*Document{other}}, nil); got.Verdict() != Equivalent {
+				t.Errorf("%s, written in another way, is %v: %+v", d.Name, got.Verdict(), got)
+			}
+		}
+	}
+}
+
+func TestManagedPolicyPairsAreDecided(t *testing.T) {
+	verdicts := map[Verdict]int{}
+	for _, pair := range managedPairs(managedPolicies(t), 10_000) {
+		expected, actual := Set{Identity: pair[:1]}, Set{Identity: pair[1:]}
+		got := Compare(expected, actual, nil)
+		verdicts[got.Verdict()]++
+		if len(got.Indeterminate) > 0 {
+			t.Errorf("%s and %s: %v", pair[0].Name, pair[1].Name, got.Indeterminate)
+		}
+	}
+	t.Log(verdicts)
+}
+
+// BenchmarkManagedPolicies compares 20,000 pairs of parsed policies, the largest among them.
+func BenchmarkManagedPolicies(b *testing.B) {
+	pairs := managedPairs(managedPolicies(b), 20_000)
+	b.ReportAllocs()
+	for b.Loop() {
+		took := make([]time.Duration, len(pairs))
+		for i, pair := range pairs {
+			start := time.Now()
+			Compare(Set{Identity: pair[:1]}, Set{Identity: pair[1:]}, nil)
+			took[i] = time.Since(start)
+		}
+		slices.Sort(took)
+		b.ReportMetric(float64(took[len(took)/2].Nanoseconds())/1e3, "p50-µs")
+		b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds())/1e3, "p99-µs")
+		b.ReportMetric(float64(took[len(took)-1].Nanoseconds())/1e3, "max-µs")
+	}
+}

@@ -36,8 +36,8 @@ func (f *outputFlags) register(cmd *cobra.Command, forms ...string) {
 	for _, form := range forms[1:] {
 		list += ", " + form
 	}
-	cmd.Flags().StringVar(&f.form, "output", forms[0], "the form of the result: "+list)
-	cmd.Flags().StringVar(&f.out, "out", "", "write the result into this file, readable by you only, instead of printing it")
+	cmd.Flags().StringVar(&f.form, "output", forms[0], "the `FORM` of the result: "+list)
+	cmd.Flags().StringVar(&f.out, "out", "", "write the result into this `FILE`, readable by you only, instead of printing it")
 	cmd.Flags().BoolVar(&f.noColor, "no-color", false, "no colors (so does the variable NO_COLOR)")
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(forms, cobra.ShellCompDirectiveNoFileComp))
 }

@@ -1,248 +1,171 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rotationguard/rotationguard/pkg/policy"
-	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
 
 func newPolicyCommand() *cobra.Command {
 	return parent("policy", "Evaluate and compare IAM policies, exactly and offline", newEvalCommand(), newCompareCommand())
 }
 
-// The exit codes of the policy commands.
+// The exit codes of the policy commands, beside 1 for bad input.
 const (
 	exitSettled   = 0 // equivalent; allowed
 	exitDiffers   = 2 // different; denied
 	exitUndecided = 3 // could not be settled
 )
 
-// readDocuments reads policy files. A document with Principal elements is a resource policy, one without is an identity policy, unless kind
-// says which all of them are.
-func readDocuments(flag string, paths []string, kind policy.Kind) (identity, resource []*policy.Document, err error) {
-	for _, path := range paths {
-		d, err := readDocument(flag, path)
-		if err != nil {
-			return nil, nil, err
-		}
-		k := kind
-		if k == "" {
-			k = kindOf(d)
-		}
-		if err := d.CheckKind(k); err != nil {
-			return nil, nil, err
-		}
-		if k == policy.KindIdentity {
-			identity = append(identity, d)
-		} else {
-			resource = append(resource, d)
-		}
-	}
-	return identity, resource, nil
+// standardInput is the path that stands for it.
+const standardInput = "-"
+
+// inputs reads the files that flags name.
+type inputs struct {
+	cmd       *cobra.Command
+	exhausted bool // standard input has been read
 }
 
-func readDocument(flag, path string) (*policy.Document, error) {
-	data, err := readSmall(flag, path)
-	if err != nil {
-		return nil, err
-	}
-	return policy.Parse(path, data)
-}
-
-// maxInput is more than any policy or file of facts may have.
-const maxInput = 8 << 20
-
-func readSmall(flag, path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("--%s %s: %w", flag, path, cause(err))
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxInput+1))
+// read is the content of the file that a flag names. A byte more than limit is read and no more: who takes the content refuses it.
+func (in *inputs) read(flag, path string, limit int64) ([]byte, error) {
+	var from io.Reader
 	switch {
-	case err != nil:
+	case path == "":
+		return nil, fmt.Errorf("--%s is empty: it takes the name of a file", flag)
+	case path == standardInput && in.exhausted:
+		return nil, fmt.Errorf("--%s -: standard input was read before", flag)
+	case path == standardInput:
+		in.exhausted = true
+		from = in.cmd.InOrStdin()
+	default:
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("--%s %s: %w", flag, path, cause(err))
+		}
+		defer file.Close()
+		from = file
+	}
+	data, err := readWithin(in.cmd.Context(), from, limit)
+	if err != nil {
 		return nil, fmt.Errorf("--%s %s: %w", flag, path, cause(err))
-	case len(data) > maxInput:
-		return nil, fmt.Errorf("--%s %s: it is larger than %d MiB", flag, path, maxInput>>20)
 	}
 	return data, nil
 }
 
-func kindOf(d *policy.Document) policy.Kind {
-	named := func(s policy.Statement) bool { return len(s.Principals)+len(s.NotPrincipals) > 0 }
-	resourceless := func(s policy.Statement) bool { return len(s.Resources)+len(s.NotResources) == 0 }
-	switch {
-	case !slices.ContainsFunc(d.Statements, named):
-		return policy.KindIdentity
-	case slices.ContainsFunc(d.Statements, resourceless):
-		return policy.KindTrust
+// readWithin also ends with the context: a pipe may never say anything.
+func readWithin(ctx context.Context, r io.Reader, limit int64) ([]byte, error) {
+	type result struct {
+		data []byte
+		err  error
 	}
-	return policy.KindResource
+	done := make(chan result, 1)
+	go func() {
+		data, err := io.ReadAll(io.LimitReader(r, limit+1))
+		done <- result{data, err}
+	}()
+	select {
+	case got := <-done:
+		return got.data, got.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
-func readBoundary(path string) (*policy.Document, error) {
+// document is one policy, named as its file is.
+func (in *inputs) document(flag, path string) (*policy.Document, error) {
+	data, err := in.read(flag, path, policy.MaxDocumentSize)
+	if err != nil {
+		return nil, err
+	}
+	name := path
+	if path == standardInput {
+		name = "standard input"
+	}
+	return policy.Parse(name, data)
+}
+
+// documents are several policies, in the order given.
+func (in *inputs) documents(flag string, paths []string) ([]*policy.Document, error) {
+	documents := make([]*policy.Document, 0, len(paths))
+	for _, path := range paths {
+		d, err := in.document(flag, path)
+		if err != nil {
+			return nil, err
+		}
+		documents = append(documents, d)
+	}
+	return documents, nil
+}
+
+// boundary is a permissions boundary, or nil without a path.
+func (in *inputs) boundary(path string) (*policy.Document, error) {
 	if path == "" {
 		return nil, nil
 	}
-	d, err := readDocument("boundary", path)
+	d, err := in.document("boundary", path)
 	if err != nil {
 		return nil, err
 	}
 	return d, d.CheckKind(policy.KindIdentity)
 }
 
-// parseContext reads KEY=VALUE pairs; a key that is given more than once has several values.
-func parseContext(pairs []string) (map[string][]string, error) {
-	context := map[string][]string{}
-	spelled := map[string]string{}
-	for _, pair := range pairs {
-		key, value, ok := strings.Cut(pair, "=")
-		if !ok || strings.TrimSpace(key) == "" {
-			return nil, fmt.Errorf("--context %q: write KEY=VALUE, such as aws:RequestedRegion=eu-west-1", pair)
+// kindOf tells by most statements what documents are: policies of resources name principals, and a role's trust policy no resources. What
+// does not fit is for CheckKind to refuse.
+func kindOf(documents ...*policy.Document) policy.Kind {
+	statements, named, placed := 0, 0, 0
+	for _, d := range documents {
+		for i := range d.Statements {
+			s := &d.Statements[i]
+			statements++
+			if len(s.Principals)+len(s.NotPrincipals) > 0 {
+				named++
+			}
+			if len(s.Resources)+len(s.NotResources) > 0 {
+				placed++
+			}
 		}
-		key = strings.TrimSpace(key)
-		if first, seen := spelled[strings.ToLower(key)]; seen {
-			key = first
-		}
-		spelled[strings.ToLower(key)] = key
-		context[key] = append(context[key], value)
 	}
-	return context, nil
-}
-
-func parsePrincipal(text string) (policy.Caller, error) {
-	if text == "" {
-		return policy.Caller{Kind: policy.CallerRole}, nil
-	}
-	caller, err := policy.ParseCaller(text)
-	if err != nil {
-		return caller, fmt.Errorf("--principal: %w", err)
-	}
-	return caller, nil
-}
-
-// callerText names a caller; a caller of identity policies that nobody named has no name.
-func callerText(c *policy.Caller) string {
 	switch {
-	case c.Kind == policy.CallerService:
-		return c.Service
-	case c.Kind == policy.CallerAnonymous:
-		return "*"
-	case c.ARN != "":
-		return c.ARN
+	case 2*named <= statements && named < statements:
+		return policy.KindIdentity
+	case placed == 0:
+		return policy.KindTrust
 	}
-	return c.Session
+	return policy.KindResource
 }
 
-// refText names a statement as the report does: counted from one.
-func refText(r policy.StatementRef) string {
-	text := fmt.Sprintf("statement %d", r.Index+1)
-	if r.Sid != "" {
-		text += fmt.Sprintf(" (%q)", rotation.OneLine(r.Sid))
-	}
-	return text + " of " + rotation.OneLine(r.Document)
-}
-
-func refsText(refs []policy.StatementRef) string {
-	texts := make([]string, len(refs))
-	for i, r := range refs {
-		texts[i] = refText(r)
-	}
-	return strings.Join(texts, " and ")
-}
-
-// requestText is a request in words, with its context.
-func requestText(r *policy.Request) string {
-	text := r.Action + " on " + r.Resource
-	if caller := callerText(&r.Caller); caller != "" {
-		text += " by " + caller
-	}
-	if len(r.Context) > 0 {
-		var keys []string
-		for key, values := range r.Context {
-			keys = append(keys, key+"="+strings.Join(values, ","))
+// checkKind refuses documents that do not suit their place, and says how the place is chosen where that may be what went wrong.
+func checkKind(kind policy.Kind, documents []*policy.Document, hint string) error {
+	for _, d := range documents {
+		err := d.CheckKind(kind)
+		var fault *policy.ParseError
+		if errors.As(err, &fault) && hint != "" && (fault.Field == "Principal" || fault.Field == "NotPrincipal") {
+			return fmt.Errorf("%w; %s", err, hint)
 		}
-		slices.Sort(keys)
-		text += " with " + strings.Join(keys, ", ")
-	}
-	return rotation.OneLine(text)
-}
-
-// decisionText says by what a request is decided.
-func decisionText(set *policy.Set, r *policy.Request, d policy.Decision) string {
-	switch d.Outcome {
-	case policy.Allowed:
-		return refsText(d.By) + verb(len(d.By), " allows it", " allow it")
-	case policy.ExplicitlyDenied:
-		return refsText(d.By) + verb(len(d.By), " denies it", " deny it")
-	case policy.Undecided:
-		text := "it depends on " + strings.Join(d.Keys, ", ")
-		if len(d.By) > 0 {
-			text += ", which " + refsText(d.By) + verb(len(d.By), " tests", " test")
+		if err != nil {
+			return err
 		}
-		return text
-	case policy.ImplicitlyDenied:
 	}
-	text := "no statement allows it"
-	if d.ByBoundary {
-		text = "the boundary does not allow it"
-	}
-	if near, ok := policy.Nearest(set, r); ok {
-		var reasons []string
-		for _, f := range near.Fails {
-			reasons = append(reasons, failureText(&f))
-		}
-		text += "; " + refText(near.Ref) + " comes nearest: " + strings.Join(reasons, "; ")
-	}
-	return text
-}
-
-func verb(n int, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
-}
-
-// failureText says one test that a request fails.
-func failureText(f *policy.Failure) string {
-	want, have := quoteList(f.Want), quoteList(f.Have)
-	switch {
-	case f.Element != policy.ElementCondition:
-		if have == "" {
-			return fmt.Sprintf("its %s is %s", f.Element, want)
-		}
-		return fmt.Sprintf("its %s is %s, the request has %s", f.Element, want, have)
-	case f.Unknown:
-		return fmt.Sprintf("its condition %s on %s cannot be decided", f.Operator, f.Key)
-	case f.Absent:
-		return fmt.Sprintf("its condition %s wants %s to be %s, the request has no such key", f.Operator, f.Key, want)
-	}
-	return fmt.Sprintf("its condition %s wants %s to be %s, it is %s", f.Operator, f.Key, want, have)
-}
-
-func quoteList(values []string) string {
-	const most = 4
-	shown := make([]string, 0, most)
-	for _, v := range values[:min(len(values), most)] {
-		shown = append(shown, rotation.OneLine(v))
-	}
-	text := strings.Join(shown, ", ")
-	if more := len(values) - most; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
+	return nil
 }
 
 // errRequired names flags that are missing.
-func errRequired(flags ...string) error {
-	return errors.New("missing: --" + strings.Join(flags, ", --"))
+func errRequired(cmd *cobra.Command, flags ...string) error {
+	text := ""
+	for i, flag := range flags {
+		switch {
+		case i > 0 && i == len(flags)-1:
+			text += " and "
+		case i > 0:
+			text += ", "
+		}
+		text += "--" + flag
+	}
+	return fmt.Errorf("%s needs %s; see \"%s --help\"", commandName(cmd), text, cmd.CommandPath())
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rotationguard/rotationguard/pkg/inventory"
 	"github.com/rotationguard/rotationguard/pkg/report"
@@ -49,9 +50,21 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return report.ExitFailed
 }
 
-// oneLine says an error in one line, whatever an SDK or an operating system puts into it.
+// oneLine says an error in one line that a person can read, whatever an SDK, an operating system or a file puts into it.
 func oneLine(err error) string {
-	return strings.ReplaceAll(rotation.OneLine(inventory.DescribeError(err)), "  ", " ")
+	return shorten(strings.ReplaceAll(rotation.OneLine(inventory.DescribeError(err)), "  ", " "), 1000)
+}
+
+// shorten leaves out the middle of a text that is longer than most characters.
+func shorten(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	runes := []rune(s)
+	if len(runes) <= most {
+		return s
+	}
+	return string(runes[:most*2/3]) + "…" + string(runes[len(runes)-most/3:])
 }
 
 func newRoot() *cobra.Command {
@@ -70,17 +83,13 @@ secrets needs, and says what will fail, when, why, and which one change mends it
 			if len(args) == 0 {
 				return nil
 			}
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				return fmt.Errorf("there is no command %q: did you mean %s?", args[0], strings.Join(near, " or "))
-			}
-			return fmt.Errorf("there is no command %q: \"rotationguard --help\" lists them", args[0])
+			return noCommand(cmd, args[0])
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SuggestionsMinimumDistance = 2
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%s: %w; see \"%s --help\"", cmd.CommandPath(), err, cmd.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagError)
+	root.SetHelpTemplate(helpTemplate)
+	root.SetHelpCommand(newHelpCommand())
 	root.AddCommand(
 		newSweepCommand(), newPlanCommand(), newApplyCommand(), newRollbackCommand(), newFindingsCommand(), newExplainCommand(), newExemptCommand(),
 		newPauseCommand(), newResumeCommand(), newSnapshotCommand(), newTemplateCommand(), newPolicyCommand(), newConfigCommand(), newVersionCommand(),
@@ -88,31 +97,107 @@ secrets needs, and says what will fail, when, why, and which one change mends it
 	return root
 }
 
+// helpTemplate shows first what people come for: how it is used, in examples.
+const helpTemplate = `{{.Short}}
+{{if .HasExample}}
+{{.Example}}
+{{end}}{{with .Long}}
+{{. | trimTrailingWhitespaces}}
+{{end}}{{if .HasAvailableSubCommands}}
+Commands:{{range .Commands}}{{if .IsAvailableCommand}}
+  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}
+{{end}}{{if .Runnable}}
+Usage: {{.UseLine}}
+{{end}}{{if .HasAvailableLocalFlags}}
+{{.LocalFlags.FlagUsagesWrapped 100 | trimTrailingWhitespaces}}
+{{end}}{{if .HasAvailableSubCommands}}
+"{{.CommandPath}} COMMAND --help" says more about one.
+{{end}}`
+
+func newHelpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND]", Short: "Say what a command does",
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			topic, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return commandNames(topic), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			topic, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return noCommand(topic, args[len(args)-max(len(rest), 1)])
+			}
+			topic.InitDefaultHelpFlag()
+			return topic.Help()
+		},
+	}
+}
+
 // parent is a command that only holds others.
 func parent(use, short string, children ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short, Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var names []string
-			for _, c := range cmd.Commands() {
-				if !c.Hidden {
-					names = append(names, c.Name())
-				}
-			}
 			if len(args) > 0 {
-				return fmt.Errorf("%s has no command %q; there are %s", cmd.CommandPath(), args[0], strings.Join(names, ", "))
+				return noCommand(cmd, args[0])
 			}
-			return fmt.Errorf("%s needs a command: %s", cmd.CommandPath(), strings.Join(names, ", "))
+			return fmt.Errorf("%s needs a command: %s", commandName(cmd), strings.Join(commandNames(cmd), ", "))
 		},
 	}
 	cmd.AddCommand(children...)
 	return cmd
 }
 
+// commandName is a command as people type it after "rotationguard".
+func commandName(cmd *cobra.Command) string {
+	return strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
+}
+
+func commandNames(cmd *cobra.Command) []string {
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return names
+}
+
+// noCommand says that a word names no command, and which one was perhaps meant.
+func noCommand(cmd *cobra.Command, word string) error {
+	of := ""
+	if cmd.HasParent() {
+		of = commandName(cmd) + " "
+	}
+	if near := nearest(word, commandNames(cmd)); near != "" {
+		return fmt.Errorf("there is no command %q: did you mean %q?", of+word, of+near)
+	}
+	return fmt.Errorf("there is no command %q: \"%s --help\" lists those that there are", of+word, cmd.CommandPath())
+}
+
+// flagError names the flag that was perhaps meant, and where all of them are explained.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if !f.Hidden {
+				names = append(names, f.Name)
+			}
+		})
+		if near := nearest(unknown.GetSpecifiedName(), names); near != "" {
+			return fmt.Errorf("%s: unknown flag --%s: did you mean --%s?", commandName(cmd), unknown.GetSpecifiedName(), near)
+		}
+	}
+	return fmt.Errorf("%s: %w; see \"%s --help\"", commandName(cmd), err, cmd.CommandPath())
+}
+
 // noArgs names what is too much.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return fmt.Errorf("%s takes no argument, not %q; see \"%s --help\"", cmd.CommandPath(), args[0], cmd.CommandPath())
+		return fmt.Errorf("%s takes no argument, not %q; see \"%s --help\"", commandName(cmd), args[0], cmd.CommandPath())
 	}
 	return nil
 }
@@ -121,7 +206,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 func oneArg(name string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != 1 {
-			return fmt.Errorf("%s needs one %s; see \"%s --help\"", cmd.CommandPath(), name, cmd.CommandPath())
+			return fmt.Errorf("%s needs one %s; see \"%s --help\"", commandName(cmd), name, cmd.CommandPath())
 		}
 		return nil
 	}
@@ -134,5 +219,8 @@ func oneOf(flag, value string, known ...string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("--%s %q: it is %s", flag, value, strings.Join(known[:len(known)-1], ", ")+" or "+known[len(known)-1])
+	if near := nearest(value, known); near != "" && value != "" {
+		return fmt.Errorf("--%s %q: did you mean %s? It is %s", flag, value, near, listText(known, "or"))
+	}
+	return fmt.Errorf("--%s %q: it is %s", flag, value, listText(known, "or"))
 }

@@ -60,18 +60,10 @@ func OpenFile(path string) (*File, error) {
 		return nil, fmt.Errorf("opening ledger: %w", err)
 	}
 	f := &File{path: path}
-	err := f.update(func(tx *bolt.Tx) error {
-		for _, name := range [][]byte{bucketMeta, bucketSecrets, bucketFindings, bucketRuns, bucketJournal, bucketExemptions} {
-			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
-				return err
-			}
-		}
-		meta := tx.Bucket(bucketMeta)
-		if meta.Get(keySchema) == nil {
-			return meta.Put(keySchema, []byte(strconv.Itoa(Schema)))
-		}
-		return nil
-	})
+	if info, err := os.Stat(path); err == nil && info.Size() > 0 && f.view(func(*bolt.Tx) error { return nil }) == nil {
+		return f, nil
+	}
+	err := f.update(create)
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
 		err = f.view(func(*bolt.Tx) error { return nil })
 	}
@@ -79,6 +71,20 @@ func OpenFile(path string) (*File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// create makes what a new ledger has.
+func create(tx *bolt.Tx) error {
+	for _, name := range [][]byte{bucketMeta, bucketSecrets, bucketFindings, bucketRuns, bucketJournal, bucketExemptions} {
+		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+			return err
+		}
+	}
+	meta := tx.Bucket(bucketMeta)
+	if meta.Get(keySchema) == nil {
+		return meta.Put(keySchema, []byte(strconv.Itoa(Schema)))
+	}
+	return nil
 }
 
 // Path is where the file is.

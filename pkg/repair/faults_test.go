@@ -74,6 +74,11 @@ func (tr *tracer) step() {
 		now := j.Setup
 		role, _ := tr.b.Role(j.Setup.Role.ARN.RoleName())
 		now.Role.Identity = nil
+		for _, p := range j.Setup.Role.Identity {
+			if p.Source == rotation.PolicyAttached && slices.Contains(role.Attached, string(p.ARN)) {
+				now.Role.Identity = append(now.Role.Identity, p)
+			}
+		}
 		for name, doc := range role.Inline {
 			now.Role.Identity = append(now.Role.Identity, rotation.NewPolicy(rotation.PolicyInline, name, doc))
 		}

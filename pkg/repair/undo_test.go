@@ -105,6 +105,9 @@ func (b *bench) state(t *testing.T) map[string]string {
 		for name, doc := range r.Inline {
 			out["role "+r.Name+" "+name] = doc
 		}
+		for _, arn := range r.Attached {
+			out["role "+r.Name+" attached "+arn] = ""
+		}
 	}
 	for _, f := range b.Functions() {
 		for q, doc := range f.Policies {

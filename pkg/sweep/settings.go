@@ -1,0 +1,97 @@
+package sweep
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rotationguard/rotationguard/pkg/config"
+	"github.com/rotationguard/rotationguard/pkg/drift"
+	"github.com/rotationguard/rotationguard/pkg/ledger"
+	"github.com/rotationguard/rotationguard/pkg/repair"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
+)
+
+// Settings are a config in the words of the packages that act on it.
+type Settings struct {
+	Rules       rotation.Rules
+	Judging     drift.Options
+	Repair      repair.Options
+	RemindAfter time.Duration
+}
+
+// NewSettings reads a config at a moment; exemptions that have expired by then exempt nothing. A template that could not work is
+// an error that names its field.
+func NewSettings(c *config.Config, at time.Time) (Settings, error) {
+	mode, err := repair.ParseMode(c.Mode)
+	if err != nil {
+		return Settings{}, c.ProblemAt("mode", err)
+	}
+	s := Settings{
+		Rules:       rules(c),
+		RemindAfter: c.Alerts.RemindAfter,
+		Repair: repair.Options{
+			Mode: mode, Functions: c.Repair.Functions, Roles: c.Repair.Roles,
+			TargetBoundary: rotation.ARN(c.Repair.TargetBoundary), WriterRole: rotation.ARN(c.Repair.WriterRole),
+			MaxChanges: c.Repair.MaxChanges, MaxChangePercent: c.Repair.MaxChangePercent,
+			Settle: c.Repair.Settle, EnforceAfter: c.Repair.EnforceAfter, TrustTags: c.Repair.TrustTags,
+			EditOwned: c.Repair.EditOwned, AddSourceAccount: c.Repair.AddSourceAccount, Keep: c.Repair.Keep,
+		},
+	}
+	if err := s.Rules.Validate(); err != nil {
+		return Settings{}, c.ProblemAt("rotations", err)
+	}
+	names := make([]string, 0, len(c.Templates))
+	for name := range c.Templates {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if s.Judging.Templates, err = s.Judging.Templates.With(name, c.Templates[name].Text); err != nil {
+			return Settings{}, c.ProblemAt("templates."+name, err)
+		}
+	}
+	for i, e := range c.Exemptions {
+		if e.Expires.After(at) {
+			s.Judging.Exemptions = append(s.Judging.Exemptions, drift.Exemption{ID: fmt.Sprintf("exemptions[%d]", i),
+				Finding: e.Finding, Secret: e.Secret, Function: e.Function, Rule: e.Rule, Owner: e.Owner, Reason: e.Reason})
+		}
+	}
+	return s, nil
+}
+
+// WithLedger adds the ledger's exemptions that hold at a moment.
+func (s Settings) WithLedger(ctx context.Context, l ledger.Ledger, at time.Time) (Settings, error) {
+	stored, err := l.Exemptions(ctx)
+	if err != nil {
+		return s, fmt.Errorf("reading the exemptions: %w", err)
+	}
+	s.Judging.Exemptions = slices.Clone(s.Judging.Exemptions)
+	for _, e := range stored {
+		if e.Holds(at) {
+			s.Judging.Exemptions = append(s.Judging.Exemptions, drift.Exemption{ID: e.ID, Finding: e.Finding, Secret: e.Secret, Function: e.Function,
+				Rule: e.Rule, Owner: e.Owner, Reason: e.Reason})
+		}
+	}
+	return s, nil
+}
+
+func rules(c *config.Config) rotation.Rules {
+	var r rotation.Rules
+	for i, entry := range c.Rotations {
+		rule := rotation.Rule{Where: fmt.Sprintf("rotations[%d]", i), Match: match(entry.Match), Strategy: entry.Strategy, Master: entry.MasterSecret}
+		for _, a := range entry.Allow {
+			rule.Allow = append(rule.Allow, rotation.Grant{Actions: a.Actions, Resources: a.Resources, Conditions: a.Conditions})
+		}
+		r.Rotations = append(r.Rotations, rule)
+	}
+	for _, e := range c.Exclude {
+		r.Exclude = append(r.Exclude, rotation.Exclusion{Match: match(e.Match), Reason: e.Reason})
+	}
+	return r
+}
+
+func match(m config.Match) rotation.Match {
+	return rotation.Match{Name: m.Name, ARN: m.ARN, Tag: m.Tag}
+}

@@ -1,0 +1,242 @@
+// Package sweep carries rotation functions through the whole line: read, compare with the contract, plan, apply, verify, report.
+//
+// Verifying is finding once more: after a repair every verdict speaks of the state that was read again. What could not be
+// read is unknown and stands under errors; the sweep goes on. Changes that were made are in the outcome even when an error stopped the
+// rest. Mode report writes nothing to the account.
+package sweep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/rotationguard/rotationguard/pkg/drift"
+	"github.com/rotationguard/rotationguard/pkg/inventory"
+	"github.com/rotationguard/rotationguard/pkg/ledger"
+	"github.com/rotationguard/rotationguard/pkg/repair"
+	"github.com/rotationguard/rotationguard/pkg/report"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
+)
+
+// Source is an account, or a snapshot of one.
+type Source interface {
+	Groups(ctx context.Context, scope rotation.Scope) iter.Seq2[rotation.Group, error]
+}
+
+// Sweeper sweeps one account and Region. Without a Ledger nothing is remembered and, as every write needs its journal entry,
+// nothing is written; a Sweeper of a snapshot has neither Ledger nor Clients.
+type Sweeper struct {
+	Source  Source
+	Judging drift.Options
+	Repair  repair.Options
+	Clients repair.Clients
+	Ledger  ledger.Ledger
+
+	// Account, Region and Caller are what the caller's credentials say; a snapshot's are found in it.
+	Account string
+	Region  string
+	Caller  string
+	Command string // how the run is called in the ledger: "sweep"
+	Now     func() time.Time
+	// Visible is how long a write may take until reads show it; 0 means AWS's own pace.
+	Visible time.Duration
+	// RemindAfter is when a standing finding is news again.
+	RemindAfter time.Duration
+}
+
+// Sweep carries the rotation functions in scope through the whole line.
+func (s *Sweeper) Sweep(ctx context.Context, scope rotation.Scope) (report.Outcome, error) {
+	outcome, plan, err := s.Plan(ctx, scope)
+	if err != nil {
+		return outcome, err
+	}
+	return s.apply(ctx, outcome, plan)
+}
+
+// Plan is the left half of the line: what stands, and what would be written. In mode report the plan is empty.
+func (s *Sweeper) Plan(ctx context.Context, scope rotation.Scope) (report.Outcome, repair.Plan, error) {
+	outcome := s.outcome()
+	judgements, complete, err := s.find(ctx, scope, &outcome)
+	if err != nil {
+		return outcome, repair.Plan{}, err
+	}
+	history := repair.History{At: s.now(), Complete: complete}
+	if s.Ledger != nil {
+		if history, err = repair.Remember(ctx, s.Ledger, judgements, complete, s.now()); err != nil {
+			return outcome, repair.Plan{}, fmt.Errorf("using the ledger: %w", err)
+		}
+	}
+	plan := repair.NewPlan(judgements, s.Repair, history)
+	outcome.Changes, outcome.Left = plan.Changes, plan.Left
+	if s.Repair.Mode.Writes() {
+		breaker := plan.Breaker
+		outcome.Breaker = &breaker
+	}
+	outcome.Sort()
+	return outcome, plan, s.observe(ctx, &outcome, complete)
+}
+
+// Apply writes what a person approved of a stored plan, as far as what it rests on still stands.
+func (s *Sweeper) Apply(ctx context.Context, stored repair.Plan) (report.Outcome, error) {
+	approving := *s
+	approving.Repair.Mode, approving.Repair.Approved = stored.Mode, true
+	if !stored.Writes() {
+		outcome := approving.outcome()
+		outcome.Changes = stored.Changes
+		return outcome, nil
+	}
+	outcome, fresh, err := approving.Plan(ctx, stored.Scope())
+	if err != nil {
+		return outcome, err
+	}
+	plan := repair.Confirm(stored, fresh)
+	outcome.Changes = plan.Changes
+	return approving.apply(ctx, outcome, plan)
+}
+
+// Rollback takes back what a run wrote. Without write it only answers with what it would do.
+func (s *Sweeper) Rollback(ctx context.Context, run string, undoing repair.Undoing, write bool) (report.Outcome, error) {
+	outcome := s.outcome()
+	if s.Ledger == nil {
+		return outcome, errors.New("rolling back needs the ledger that journalled the run")
+	}
+	entries, err := s.Ledger.Entries(ctx, run)
+	if err != nil {
+		return outcome, fmt.Errorf("reading the journal of run %s: %w", run, err)
+	}
+	if len(entries) == 0 {
+		return outcome, fmt.Errorf("the ledger has no run %s that wrote anything", rotation.OneLine(run))
+	}
+	scope, err := repair.RunScope(entries)
+	if err != nil {
+		return outcome, err
+	}
+	judgements, complete, err := s.find(ctx, scope, &outcome)
+	if err != nil {
+		return outcome, err
+	}
+	history, err := repair.Remember(ctx, s.Ledger, judgements, complete && scope.All(), s.now())
+	if err != nil {
+		return outcome, fmt.Errorf("using the ledger: %w", err)
+	}
+	plan, err := repair.NewRollback(entries, judgements, undoing, s.Repair, history)
+	if err != nil {
+		return outcome, err
+	}
+	outcome.Changes, outcome.Left = plan.Changes, plan.Left
+	outcome.Sort()
+	if !write {
+		return outcome, nil
+	}
+	return s.apply(ctx, outcome, plan)
+}
+
+// apply is the right half of the line: write, read again, say what stands now.
+func (s *Sweeper) apply(ctx context.Context, outcome report.Outcome, plan repair.Plan) (report.Outcome, error) {
+	if !plan.Writes() {
+		return outcome, nil
+	}
+	repairer := repair.New(s.Clients, s.Ledger, s.Repair)
+	repairer.Run, repairer.Now, repairer.Reread = repair.NewRun(s.now()), s.now, s.judge
+	if s.Visible > 0 {
+		repairer.Visible = s.Visible
+	}
+	started := s.now()
+	s.record(ctx, &outcome, ledger.Run{ID: repairer.Run, Started: started})
+
+	changes, err := repairer.Apply(ctx, plan)
+	outcome.Changes = changes
+	// What was written is read again and reported even when time ran out on the rest.
+	verifying, cancel := context.WithTimeout(context.WithoutCancel(ctx), verifyWithin)
+	defer cancel()
+	verr := s.verify(verifying, &outcome, changes)
+	ended := s.now()
+	s.record(verifying, &outcome, ledger.Run{ID: repairer.Run, Started: started, Ended: &ended, Summary: summary(changes)})
+	if done := count(changes, repair.Done); done > 0 {
+		outcome.Notes = append(outcome.Notes, fmt.Sprintf("Run %s wrote %d changes; `rotationguard rollback %s` shows what taking them back would do.", repairer.Run, done, repairer.Run))
+	}
+	outcome.Sort()
+	return outcome, errors.Join(err, verr)
+}
+
+// verifyWithin bounds reading again after a write, even where the run's own time is over.
+const verifyWithin = 60 * time.Second
+
+// verify finds once more for the functions that changes concern and lets the outcome speak of that.
+func (s *Sweeper) verify(ctx context.Context, outcome *report.Outcome, changes []repair.Change) error {
+	scope := repair.ScopeOf(changes)
+	if scope.All() {
+		return nil
+	}
+	verified, err := s.judge(ctx, scope)
+	if err != nil {
+		return fmt.Errorf("verifying: %w", err)
+	}
+	outcome.Replace(verified)
+	outcome.Sort()
+	return s.observe(ctx, outcome, false)
+}
+
+// judge finds in scope without an outcome.
+func (s *Sweeper) judge(ctx context.Context, scope rotation.Scope) ([]drift.Judgement, error) {
+	var judgements []drift.Judgement
+	for group, err := range s.Source.Groups(ctx, scope) {
+		if err != nil {
+			return judgements, err
+		}
+		judgements = append(judgements, drift.Judge(group, s.Judging)...)
+	}
+	return judgements, nil
+}
+
+// find reads the setups in scope as they stand and compares each with its contract. The outcome takes every answer; a judgement is
+// kept whole only where a plan may have to do with it or with another function of its role. complete says that the whole account was read.
+func (s *Sweeper) find(ctx context.Context, scope rotation.Scope, outcome *report.Outcome) (judgements []drift.Judgement, complete bool, err error) {
+	complete = scope.All()
+	for group, err := range s.Source.Groups(ctx, scope) {
+		if err != nil {
+			return judgements, false, err
+		}
+		for _, gap := range inventory.Gaps(group) {
+			outcome.Errors = append(outcome.Errors, report.ErrorOf(gap))
+		}
+		complete = complete && group.Listed != nil && group.Listed.Complete
+		judged := drift.Judge(group, s.Judging)
+		concerned := false
+		for i := range judged {
+			outcome.Add(&judged[i])
+			concerned = concerned || repair.Concerns(&judged[i])
+		}
+		for i := range judged {
+			if !concerned {
+				judged[i] = remembered(&judged[i])
+			}
+			judgements = append(judgements, judged[i])
+		}
+	}
+	return judgements, complete, nil
+}
+
+// remembered is the little of a judgement that the ledger's index keeps.
+func remembered(j *drift.Judgement) drift.Judgement {
+	slim := drift.Judgement{Setup: rotation.Setup{Account: j.Setup.Account, Region: j.Setup.Region, Partition: j.Setup.Partition,
+		Function: rotation.Function{ARN: j.Setup.Function.ARN}}}
+	for i := range j.Setup.Secrets {
+		secret := &j.Setup.Secrets[i]
+		slim.Setup.Secrets = append(slim.Setup.Secrets, rotation.Secret{ARN: secret.ARN, Name: secret.Name, Kind: secret.Kind, FunctionARN: secret.FunctionARN, KMSKeyID: secret.KMSKeyID})
+	}
+	return slim
+}
+
+func (s *Sweeper) outcome() report.Outcome {
+	return report.Outcome{Account: s.Account, Region: s.Region, Mode: s.Repair.Mode, At: s.now()}
+}
+
+func (s *Sweeper) now() time.Time {
+	if s.Now == nil {
+		return time.Now().UTC()
+	}
+	return s.Now().UTC()
+}

@@ -147,7 +147,7 @@ func (a *Alert) Text(at time.Time) string {
 		s := &a.Secrets[i]
 		line("")
 		line("%s  %s", strings.ToUpper(string(s.Verdict)), inert(s.Name))
-		line("  next rotation: %s", a.when(s, at))
+		line("  next rotation: %s", s.when(at))
 		line("  %s", inert(s.Reason))
 		fixed := map[string]bool{}
 		for _, f := range s.Findings {
@@ -189,15 +189,15 @@ func (a *Alert) Text(at time.Time) string {
 	return b.String()
 }
 
-func (a *Alert) when(s *AlertSecret, at time.Time) string {
+func (s *AlertSecret) when(at time.Time) string {
 	if s.NextRotation == nil {
-		return "no date"
+		return whenLong(nil, at)
 	}
 	next, err := time.Parse(time.RFC3339, *s.NextRotation)
 	if err != nil {
 		return *s.NextRotation
 	}
-	return whenText(&Secret{NextRotation: &next}, at) + next.Format(" 15:04 UTC")
+	return whenLong(&next, at)
 }
 
 func byText(m drift.Mender) string {

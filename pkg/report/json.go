@@ -41,6 +41,7 @@ type secretJSON struct {
 	NextRotation    *string            `json:"next_rotation"`
 	Reason          string             `json:"reason"`
 	Notes           []string           `json:"notes"`
+	Rotate          *string            `json:"rotate_command"`
 	Findings        []*drift.Finding   `json:"findings"`
 }
 
@@ -49,7 +50,7 @@ func (s Secret) MarshalJSON() ([]byte, error) {
 	j := secretJSON{
 		ARN: s.ARN, Name: s.Name, Kind: s.Kind, FunctionARN: orNull(s.FunctionARN), RoleARN: orNull(s.RoleARN), KMSKeyID: orNull(s.KMSKeyID),
 		Strategy: orNull(s.Strategy), StrategySource: orNull(s.StrategySource), Master: orNull(s.Master),
-		Verdict: s.Verdict, RotationCanWork: s.RotationCanWork, Reason: s.Reason, Notes: orEmpty(s.Notes), Findings: orEmpty(s.Findings),
+		Verdict: s.Verdict, RotationCanWork: s.RotationCanWork, Reason: s.Reason, Notes: orEmpty(s.Notes), Rotate: orNull(s.Rotate), Findings: orEmpty(s.Findings),
 	}
 	if s.NextRotation != nil {
 		t := rfc3339(*s.NextRotation)

@@ -50,6 +50,7 @@ type Secret struct {
 	Reason          string
 	Findings        []*drift.Finding
 	Notes           []string
+	Rotate          string // the command that rotates a secret which a repair has just mended and which is overdue
 }
 
 // Operator is the answer for one principal that is declared to hold a permission set.
@@ -114,12 +115,31 @@ func (o *Outcome) Replace(verified []drift.Judgement) {
 		for k := range verified[i].Secrets {
 			s := secretOf(&verified[i].Setup, &verified[i].Secrets[k])
 			if j, ok := at[s.ARN]; ok {
+				s.mended(&o.Secrets[j], o.At)
 				o.Secrets[j] = s
 			} else {
 				o.Secrets = append(o.Secrets, s)
 			}
 		}
 	}
+}
+
+// mended says of a secret that could not rotate, is overdue and can rotate now, which command rotates it: no report ever rotates one.
+func (s *Secret) mended(was *Secret, at time.Time) {
+	failed := was.RotationCanWork != nil && !*was.RotationCanWork
+	works := s.RotationCanWork != nil && *s.RotationCanWork
+	if failed && works && s.Overdue(at) {
+		s.Rotate = "aws secretsmanager rotate-secret --region " + shellWord(s.ARN.Parts().Region) + " --secret-id " + shellWord(string(s.ARN))
+	}
+}
+
+// shellWord is a text as one word for a POSIX shell.
+func shellWord(s string) string {
+	s = inert(s)
+	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:@+=,-") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // Sort puts the lists in the order in which machines read them: secrets by ARN, errors by call and resource.

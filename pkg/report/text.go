@@ -43,6 +43,7 @@ func (o *Outcome) WriteText(w io.Writer, style Style) error {
 	}
 	t.operators(o.Operators)
 	t.changes(o)
+	t.rotateNow(o)
 	t.asides("Exempt", o.WithVerdict(func(v drift.Verdict) bool { return v == drift.Exempt }))
 	t.asides("Skipped", o.WithVerdict(func(v drift.Verdict) bool { return v == drift.Skipped }))
 	t.errors(o.Errors)
@@ -114,22 +115,27 @@ func (t *text) prose() int { return min(t.style.Width, widestProse) }
 
 func (t *text) head(o *Outcome) {
 	t.line(t.paint("rotationguard", bold) + "  account " + inert(o.Account) + "  " + inert(o.Region) + "  mode " + string(o.Mode))
+	for _, line := range wrap(o.Story(), t.prose()) {
+		t.line(line)
+	}
 	s := o.Summary()
-	counts := []string{}
+	line := count(s.Secrets, "secret") + ", " + count(s.Functions, "rotation function")
+	columns, separator := width(line), ": "
 	for _, v := range Verdicts {
-		if n := s.ByVerdict[v]; n > 0 {
-			counts = append(counts, t.paint(fmt.Sprintf("%d %s", n, v), verdictColor(v)))
+		n := s.ByVerdict[v]
+		if n == 0 {
+			continue
 		}
+		part := fmt.Sprintf("%d %s", n, v)
+		if columns+len(separator)+len(part) > t.prose() {
+			t.line(line + strings.TrimRight(separator, " "))
+			line, columns, separator = "", 0, "  "
+		}
+		line += separator + t.paint(part, verdictColor(v))
+		columns += len(separator) + len(part)
+		separator = ", "
 	}
-	t.line(o.Story())
-	t.line(fmt.Sprintf("%s, %s: %s", count(s.Secrets, "secret"), count(s.Functions, "rotation function"), orNone(strings.Join(counts, ", "))))
-}
-
-func orNone(s string) string {
-	if s == "" {
-		return "nothing to check"
-	}
-	return s
+	t.line(line)
 }
 
 // count is a number with its noun.
@@ -206,17 +212,39 @@ func whenText(s *Secret, at time.Time) string {
 	case s.Overdue(at):
 		return "overdue since " + s.NextRotation.UTC().Format(time.DateOnly)
 	}
-	left := s.NextRotation.Sub(at)
 	day := s.NextRotation.UTC().Format(time.DateOnly)
-	switch {
-	case left < time.Hour:
-		return fmt.Sprintf("%s in %d min", day, int(left.Minutes()))
-	case left < 48*time.Hour:
-		return fmt.Sprintf("%s in %d h", day, int(left.Hours()))
-	case left < 60*24*time.Hour:
-		return fmt.Sprintf("%s in %d days", day, int(left.Hours()/24))
+	if left := untilText(s.NextRotation.Sub(at)); left != "" {
+		day += " in " + left
 	}
 	return day
+}
+
+// whenLong is whenText where there is room.
+func whenLong(next *time.Time, at time.Time) string {
+	if next == nil {
+		return "no date"
+	}
+	moment := next.UTC().Format("2006-01-02 15:04 UTC")
+	if next.Before(at) {
+		return "overdue since " + moment
+	}
+	if left := untilText(next.Sub(at)); left != "" {
+		moment += ", in " + left
+	}
+	return moment
+}
+
+// untilText is how long it is until then, or nothing when that is far.
+func untilText(left time.Duration) string {
+	switch {
+	case left < time.Hour:
+		return fmt.Sprintf("%d min", int(left.Minutes()))
+	case left < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(left.Hours()))
+	case left < 60*24*time.Hour:
+		return fmt.Sprintf("%d days", int(left.Hours()/24))
+	}
+	return ""
 }
 
 func secretName(s *Secret) string {
@@ -244,11 +272,7 @@ func (t *text) secret(s *Secret) {
 	if s.RoleARN != "" {
 		t.field("role", string(s.RoleARN))
 	}
-	when := whenText(s, t.at)
-	if s.NextRotation != nil {
-		when += s.NextRotation.UTC().Format(" (15:04 UTC)")
-	}
-	t.field("next", when)
+	t.field("next", whenLong(s.NextRotation, t.at))
 	t.field("why", s.Reason)
 	for _, g := range groupByFix(s.Findings) {
 		t.group(s, g)
@@ -498,13 +522,22 @@ func (t *text) change(c *repair.Change) {
 	if c.NotBefore != nil && c.Status == repair.Waiting {
 		t.field("until", rfc3339(*c.NotBefore))
 	}
-	if proof := proofText(&c.Proof); proof != "" {
-		t.field("proof", proof)
+	switch {
+	case c.Undoes != "":
+		t.field("undoes", c.Undoes)
+		for _, request := range c.Breaks {
+			t.field("breaks", request)
+		}
+		for _, what := range c.Opens {
+			t.field("opens", what)
+		}
+	case c.Proof.Required > 0:
+		t.field("proof", proofText(&c.Proof))
 	}
 	if c.Before == "" {
 		t.field("before", "there was none")
 	}
-	for _, line := range inertLines(c.Diff) {
+	for _, line := range diffLines(c.Diff) {
 		switch {
 		case strings.HasPrefix(line, "+"):
 			line = t.paint(line, green)
@@ -516,6 +549,35 @@ func (t *text) change(c *repair.Change) {
 	if c.Undo != "" && c.Status == repair.Done {
 		t.label("undo")
 		for _, line := range breakCommand(inert(c.Undo), t.style.Width-len(indent)-2) {
+			t.line(indent + line)
+		}
+	}
+}
+
+// diffLines are the lines of a unified diff without the names at its beginning, which say what the change says already.
+func diffLines(diff string) []string {
+	lines := inertLines(diff)
+	for i, line := range lines {
+		if strings.HasPrefix(line, "@@") {
+			return lines[i:]
+		}
+	}
+	return lines
+}
+
+// rotateNow names the commands that rotate what was mended and is overdue.
+func (t *text) rotateNow(o *Outcome) {
+	title := "Mended and overdue: rotate now"
+	for _, s := range o.WithVerdict(func(drift.Verdict) bool { return true }) {
+		if s.Rotate == "" {
+			continue
+		}
+		if title != "" {
+			t.heading(title)
+			title = ""
+		}
+		t.line("  " + secretName(s))
+		for _, line := range breakCommand(s.Rotate, t.style.Width-len(indent)-2) {
 			t.line(indent + line)
 		}
 	}

@@ -96,7 +96,7 @@ func WriteFindings(w io.Writer, records []ledger.FindingRecord, style Style) err
 		}
 		return a.FirstSeen.Compare(b.FirstSeen)
 	})
-	t.line(t.paint(pad("FINDING", 18)+pad("SEVERITY", 10)+pad("SINCE", 12)+pad("STATE", 10)+"WHAT", bold))
+	t.line(t.paint(pad("FINDING", 18)+pad("SEVERITY", 10)+pad("SINCE", 12)+"STATE", bold))
 	for i := range records {
 		r := &records[i]
 		state := "standing"
@@ -108,7 +108,14 @@ func WriteFindings(w io.Writer, records []ledger.FindingRecord, style Style) err
 		}
 		line := pad(inert(r.Finding.ID), 18) + t.paint(pad(string(r.Finding.Severity), 10), severityColor(r.Finding.Severity)) +
 			pad(r.FirstSeen.UTC().Format(time.DateOnly), 12) + pad(state, 10)
-		t.line(line + shorten(inert(r.Finding.Explanation), t.style.Width-50))
+		if t.style.Width >= wideTable {
+			t.line(line + shorten(inert(r.Finding.Explanation), t.style.Width-50))
+			continue
+		}
+		t.line(line)
+		for _, part := range wrap(inert(r.Finding.Explanation), t.style.Width-4) {
+			t.line("    " + part)
+		}
 	}
 	return t.flush()
 }

@@ -2,6 +2,7 @@ package drift
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/rotationguard/rotationguard/pkg/policy"
 	"github.com/rotationguard/rotationguard/pkg/rotation"
@@ -50,8 +51,10 @@ func (j *judge) orphanFinding(s *rotation.Secret) *Finding {
 	return f.identify(j.setup.Account, "gone")
 }
 
+// upperFirst begins a sentence; an ARN or an action at its head keeps its spelling.
 func upperFirst(s string) string {
-	if s == "" || s[0] < 'a' || s[0] > 'z' {
+	word, _, _ := strings.Cut(s, " ")
+	if s == "" || s[0] < 'a' || s[0] > 'z' || strings.Contains(word, ":") {
 		return s
 	}
 	return string(s[0]-'a'+'A') + s[1:]

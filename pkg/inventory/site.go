@@ -41,6 +41,9 @@ func ask[In, Out, Opt any](ctx context.Context, s *site, call string, do func(co
 	}
 	if bucket := s.buckets[pools[call]]; bucket != nil {
 		if err := bucket.Wait(ctx); err != nil {
+			if ctx.Err() == nil { // a turn after the deadline is refused at once, by an error without a type
+				err = context.DeadlineExceeded
+			}
 			return nil, &stoppedError{fmt.Errorf("waiting for a turn at %s: %w", call, err)}
 		}
 	}

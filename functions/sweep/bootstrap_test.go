@@ -1,0 +1,240 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rotationguard/rotationguard/pkg/awstest"
+	"github.com/rotationguard/rotationguard/pkg/drift"
+	"github.com/rotationguard/rotationguard/pkg/repair"
+	"github.com/rotationguard/rotationguard/pkg/report"
+	"github.com/rotationguard/rotationguard/scripts/demo/account"
+)
+
+// within is the time that an invocation has in these tests; it is more than a sweep of the demo's account takes.
+const within = 2 * time.Minute
+
+func (o outcome) want(t *testing.T, mode repair.Mode, verdicts map[account.Verdict]int) {
+	t.Helper()
+	if o.failed {
+		t.Fatalf("failed with %s: %s", o.kind, o.message)
+	}
+	if o.answer.Mode != mode || o.answer.Account != account.ID || o.answer.Region != account.Region {
+		t.Errorf("mode %s, account %s, Region %s", o.answer.Mode, o.answer.Account, o.answer.Region)
+	}
+	for v, n := range o.answer.Summary.ByVerdict {
+		if want := verdicts[account.Verdict(v)]; n != want {
+			t.Errorf("%d secrets are %s, want %d", n, v, want)
+		}
+	}
+}
+
+func (o outcome) wantError(t *testing.T, kind, text string) {
+	t.Helper()
+	if !o.failed || o.kind != kind || !strings.Contains(o.message, text) || strings.Contains(o.message, "\n") {
+		t.Errorf("got %s, want one line of type %s with %q", o.raw, kind, text)
+	}
+}
+
+func sample(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// wantTold holds a message to what a program needs to read in it.
+func (a *demoAccount) wantTold(t *testing.T, o outcome) {
+	t.Helper()
+	m := a.all.one(t)
+	if o.answer.Message == nil || m.MessageID != *o.answer.Message {
+		t.Errorf("the answer names message %v, the queue has %s", o.answer.Message, m.MessageID)
+	}
+	by := o.answer.Summary.ByVerdict
+	if want := fmt.Sprintf("rotationguard: %d broken", by[drift.Broken]); !strings.HasPrefix(m.Subject, want) {
+		t.Errorf("subject %q, want %q", m.Subject, want)
+	}
+	for name, value := range map[string]string{
+		"verdict": string(drift.Broken), "severity": string(drift.Critical), "account": account.ID, "region": account.Region,
+	} {
+		if got := m.MessageAttributes[name]; got.Value != value || got.Type != "String" {
+			t.Errorf("attribute %s = %+v, want %q", name, got, value)
+		}
+	}
+	var alert report.Alert
+	if err := json.Unmarshal([]byte(m.Message), &alert); err != nil {
+		t.Fatalf("the message for programs: %v: %s", err, m.Message)
+	}
+	if want := by[drift.Broken] + by[drift.Orphaned] + by[drift.Unknown] + by[drift.Drifted]; len(alert.Secrets) != want {
+		t.Errorf("%d secrets are told of, want %d", len(alert.Secrets), want)
+	}
+	if alert.Account != account.ID || alert.Region != account.Region || alert.Mode != o.answer.Mode || alert.Verdict != drift.Broken {
+		t.Errorf("alert %+v", alert)
+	}
+	if got := a.broken.one(t); got.MessageID != m.MessageID {
+		t.Errorf("the subscription to broken secrets got %s, want %s", got.MessageID, m.MessageID)
+	}
+	if messages := a.healthy.drain(t); len(messages) > 0 {
+		t.Errorf("the subscription to healthy secrets got %+v", messages)
+	}
+}
+
+func TestBootstrapOnMoto(t *testing.T) {
+	t.Parallel()
+	a := newDemoAccount(t)
+	t.Run("mode report", func(t *testing.T) {
+		started := time.Now()
+		f := deploy(t, demoConfig(t, "report"), a.environ()...)
+		<-f.ready
+		t.Logf("ready after %v", time.Since(started))
+		t.Run("a schedule's event sweeps everything and tells once", func(t *testing.T) {
+			o := f.invoke(t, sample(t, "event-schedule.json"), within)
+			o.want(t, repair.ModeReport, count(beforeRepair))
+			a.wantTold(t, o)
+		})
+		t.Run("a secret by name sweeps its function alone", func(t *testing.T) {
+			o := f.invoke(t, `{"mode":"report","secrets":["prod/sessions/db"]}`, within)
+			o.want(t, repair.ModeReport, map[account.Verdict]int{account.Broken: 1})
+			a.wantTold(t, o)
+		})
+		t.Run("tags pick secrets", func(t *testing.T) {
+			o := f.invoke(t, `{"tags":{"rotation":"legacy"}}`, within)
+			o.want(t, repair.ModeReport, map[account.Verdict]int{account.Skipped: 1})
+		})
+		t.Run("nobody is told of secrets in sync", func(t *testing.T) {
+			o := f.invoke(t, `{"secrets":["prod/orders/db"]}`, within)
+			o.want(t, repair.ModeReport, map[account.Verdict]int{account.InSync: 1})
+			if messages := a.all.drain(t); len(messages) > 0 || o.answer.Message != nil {
+				t.Errorf("told %+v", messages)
+			}
+		})
+		t.Logf("at most %d KiB of memory were used", f.peak())
+	})
+	if t.Failed() {
+		return
+	}
+	t.Run("mode repair", func(t *testing.T) {
+		f := deploy(t, demoConfig(t, "repair"), a.environ(envWriter+"="+a.addWriter(t))...)
+		t.Run("an event may ask for less", func(t *testing.T) {
+			o := f.invoke(t, `{"mode":"report","secrets":["prod/sessions/db"]}`, within)
+			o.want(t, repair.ModeReport, map[account.Verdict]int{account.Broken: 1})
+			a.wantTold(t, o)
+		})
+		t.Run("what repair can mend is mended, and the message speaks of what is left", func(t *testing.T) {
+			o := f.invoke(t, sample(t, "event-everything.json"), within)
+			o.want(t, repair.ModeRepair, count(afterRepair))
+			if o.answer.Changes[repair.Done] == 0 || o.answer.Changes[repair.Failed] > 0 || o.answer.Changes[repair.Planned] > 0 {
+				t.Errorf("changes %v", o.answer.Changes)
+			}
+			a.wantTold(t, o)
+		})
+		t.Run("a second repair changes nothing", func(t *testing.T) {
+			o := f.invoke(t, `{}`, within)
+			o.want(t, repair.ModeRepair, count(afterRepair))
+			if o.answer.Changes[repair.Done] > 0 {
+				t.Errorf("changes %v", o.answer.Changes)
+			}
+			a.wantTold(t, o)
+		})
+	})
+}
+
+func TestReportMakesNoWriteCall(t *testing.T) {
+	t.Parallel()
+	a := newAccountInMemory(t)
+	topic := a.AddTopic("rotationguard")
+	f := deploy(t, demoConfig(t, "report"), append(a.Environ(), envTopic+"="+topic, envWriter+"=arn:aws:iam::123456789012:role/writer")...)
+	o := f.invoke(t, "{}", within)
+	if o.failed {
+		t.Fatalf("failed with %s: %s", o.kind, o.message)
+	}
+	for _, c := range a.Writes() {
+		if c.Name() != "sns:Publish" {
+			t.Errorf("wrote %s %s", c.Name(), c.Resource)
+		}
+	}
+	for name := range a.CallCounts() {
+		if strings.Contains(name, "SecretValue") || name == "sts:AssumeRole" {
+			t.Errorf("called %s", name)
+		}
+	}
+	if n := len(a.Messages()); n != 1 {
+		t.Errorf("%d messages, want one", n)
+	}
+}
+
+func newAccountInMemory(t *testing.T) *awstest.Account {
+	t.Helper()
+	a := awstest.New(t, awstest.Options{ID: account.ID, Region: account.Region})
+	if err := account.Fill(a, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func TestOutOfTimeIsSaidBeforeTheDeadline(t *testing.T) {
+	t.Parallel()
+	a := newAccountInMemory(t)
+	topic := a.AddTopic("rotationguard")
+	a.Fail(awstest.Match{Service: "lambda", Operation: "GetPolicy", Count: -1}, awstest.Fault{Hang: true})
+	f := deploy(t, demoConfig(t, "report"), append(a.Environ(), envTopic+"="+topic)...)
+	f.invoke(t, "{}", 6*time.Second).wantError(t, outOfTime, "secrets of")
+	a.Heal()
+	if o := f.invoke(t, "{}", within); o.failed {
+		t.Errorf("the next event failed with %s: %s", o.kind, o.message)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	a := newAccountInMemory(t)
+	f := deploy(t, demoConfig(t, "report"), a.Environ()...)
+	for _, tt := range []struct{ name, event, want string }{
+		{"garbage", "mode=repair", "not JSON"},
+		{"more than the deployed mode", `{"mode":"repair"}`, "mode repair is more than the deployed mode report"},
+		{"an unknown field", `{"modus":"report"}`, `unknown field "modus"`},
+		{"an oversized event", `{"secrets":["` + strings.Repeat("x", maxEvent) + `"]}`, "larger than 256 KiB"},
+		{"an event of CloudTrail", `{"detail-type":"AWS API Call via CloudTrail","source":"aws.lambda","detail":{}}`, "is not a schedule's event"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f.invoke(t, tt.event, within).wantError(t, badEvent, tt.want)
+		})
+	}
+	if calls := a.Calls(); len(calls) > 0 {
+		t.Errorf("a refused event made %d calls, first %s", len(calls), calls[0].Name())
+	}
+	f.invoke(t, `{"secrets":["no/such/secret"]}`, within).wantError(t, sweepFailed, "no/such/secret")
+}
+
+func TestBrokenDeployments(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := "http://" + silent.Addr().String()
+	if err := silent.Close(); err != nil {
+		t.Fatal(err)
+	}
+	reader := []string{"AWS_REGION=eu-central-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_ENDPOINT_URL=" + nobody}
+	for _, tt := range []struct {
+		name, config string
+		environ      []string
+		kind, want   string
+	}{
+		{"a config with an unknown field", "mod: report\n", reader, badConfig, "rotationguard.yaml:1"},
+		{"a config that is not there", "", append([]string{envConfig + "=gone.yaml"}, reader...), badConfig, "gone.yaml"},
+		{"a mode that writes without the writer role", "mode: repair\n", reader, badConfig, envWriter},
+		{"an endpoint that refuses", "", reader, sweepFailed, nobody},
+		{"no credentials", "", reader[:1], sweepFailed, "credentials"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			deploy(t, tt.config, tt.environ...).invoke(t, "{}", within).wantError(t, tt.kind, tt.want)
+		})
+	}
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"path/filepath"
+
+	"github.com/rotationguard/rotationguard/pkg/config"
+	"github.com/rotationguard/rotationguard/pkg/repair"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
+)
+
+// The environment that infra gives the function.
+const (
+	envTopic  = "ROTATIONGUARD_TOPIC_ARN"   // where drift is told; without it nobody is told
+	envWriter = "ROTATIONGUARD_WRITER_ROLE" // assumed for every change
+	envConfig = "ROTATIONGUARD_CONFIG"      // the config's path from LAMBDA_TASK_ROOT; without it the defaults hold
+)
+
+// deployment is what the function was deployed with.
+type deployment struct {
+	config config.Config
+	mode   repair.Mode // the most that an event may ask for
+	topic  string
+	writer rotation.ARN
+}
+
+func readDeployment(getenv func(string) string) (deployment, error) {
+	c := config.Default()
+	if file := getenv(envConfig); file != "" {
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(getenv("LAMBDA_TASK_ROOT"), file)
+		}
+		var err error
+		if c, err = config.Load(file); err != nil {
+			return deployment{}, fmt.Errorf("reading the config: %w", err)
+		}
+	}
+	mode, err := repair.ParseMode(c.Mode)
+	if err != nil {
+		return deployment{}, fmt.Errorf("reading the config: %w", err)
+	}
+	d := deployment{config: c, mode: mode, topic: getenv(envTopic), writer: rotation.ARN(cmp.Or(getenv(envWriter), c.Repair.WriterRole))}
+	if mode.Writes() && d.writer == "" {
+		return deployment{}, fmt.Errorf("mode %s: %s is not set, and the function never writes with its own role", mode, envWriter)
+	}
+	return d, nil
+}
+
+// allow is the mode that an event gets: the deployed one, or the lower one that it asks for.
+func (d *deployment) allow(asked repair.Mode) (repair.Mode, error) {
+	mode := cmp.Or(asked, d.mode)
+	if !mode.AtMost(d.mode) {
+		return "", fmt.Errorf("event: mode %s is more than the deployed mode %s", mode, d.mode)
+	}
+	return mode, nil
+}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda/messages"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/rotationguard/rotationguard/pkg/inventory"
+	"github.com/rotationguard/rotationguard/pkg/repair"
+	"github.com/rotationguard/rotationguard/pkg/report"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
+	"github.com/rotationguard/rotationguard/pkg/sweep"
+)
+
+// handler answers invocations. Its clients live as long as the execution environment.
+type handler struct {
+	deployed deployment
+	cfg      aws.Config
+	identity func(context.Context) (*sts.GetCallerIdentityOutput, error)
+}
+
+func newHandler(d deployment, cfg aws.Config) *handler {
+	cfg = inventory.Bounded(cfg)
+	h := &handler{deployed: d, cfg: cfg}
+	h.identity = remembered(func(ctx context.Context) (*sts.GetCallerIdentityOutput, error) {
+		return sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	})
+	return h
+}
+
+// remembered asks until it has been answered.
+func remembered[T any](ask func(context.Context) (*T, error)) func(context.Context) (*T, error) {
+	var mu sync.Mutex
+	var known *T
+	return func(ctx context.Context) (*T, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if known != nil {
+			return known, nil
+		}
+		answer, err := ask(ctx)
+		if err == nil {
+			known = answer
+		}
+		return answer, err
+	}
+}
+
+// The types of errors, for whoever invokes.
+const (
+	badConfig   = "BadConfig"   // the deployment cannot work
+	badEvent    = "BadEvent"    // the same event will never work
+	outOfTime   = "OutOfTime"   // the sweep is not complete
+	sweepFailed = "SweepFailed" // the account could not be read, or a repair stopped
+	untold      = "AlertFailed" // the sweep is complete, but nobody could be told
+)
+
+// failure is how an invocation fails: a type, and one line.
+type failure struct{ kind, line string }
+
+func (f *failure) Error() string { return f.line }
+
+func failed(kind, format string, args ...any) *failure {
+	return &failure{kind, rotation.OneLine(fmt.Sprintf(format, args...))}
+}
+
+// refuse logs the failure and gives it the form in which the Runtime API takes it.
+func (f *failure) refuse(log *slog.Logger) error {
+	log.Error("failed", "type", f.kind, "error", f.line)
+	return messages.InvokeResponse_Error{Type: f.kind, Message: f.line}
+}
+
+// broken answers every invocation with what is wrong with the deployment: whoever invokes it sees the reason, which a process that ends at
+// its start would leave in the log.
+type broken struct{ err error }
+
+// Invoke implements lambda.Handler.
+func (b broken) Invoke(ctx context.Context, _ []byte) ([]byte, error) {
+	return nil, failed(badConfig, "%v", b.err).refuse(loggerOf(ctx))
+}
+
+// Invoke implements lambda.Handler.
+func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	log := loggerOf(ctx)
+	asked, err := parseEvent(payload)
+	if err == nil {
+		asked.mode, err = h.deployed.allow(asked.mode)
+	}
+	if err != nil {
+		return nil, failed(badEvent, "%v", err).refuse(log)
+	}
+	log.Info("sweeping", "mode", asked.mode, "secrets", asked.scope.Secrets, "tags", asked.scope.Tags)
+	outcome, fault := h.sweep(ctx, asked)
+	logOutcome(log, &outcome)
+	if fault != nil { // whoever reads the message must not take it for all there is
+		outcome.Errors = append(outcome.Errors, report.Error{Resource: "sweep", Message: fault.line})
+	}
+	message, err := h.tell(ctx, &outcome)
+	switch {
+	case fault != nil:
+		return nil, fault.refuse(log)
+	case err != nil:
+		return nil, failed(untold, "telling %s: %s; %s", h.deployed.topic, inventory.DescribeError(err), soFar(&outcome)).refuse(log)
+	}
+	log.Info("done", "message", message)
+	return json.Marshal(answerOf(&outcome, message))
+}
+
+// sweep carries what was asked for through the line. What was found and done is in the outcome even when a failure stopped the rest.
+func (h *handler) sweep(ctx context.Context, asked request) (report.Outcome, *failure) {
+	outcome := report.Outcome{Region: h.cfg.Region, Mode: asked.mode, At: time.Now().UTC()}
+	settings, err := sweep.NewSettings(&h.deployed.config, time.Now())
+	if err != nil {
+		return outcome, failed(badConfig, "%v", err)
+	}
+	settings.Repair.Mode, settings.Repair.WriterRole = asked.mode, h.deployed.writer
+	who, err := h.identity(ctx)
+	if err != nil {
+		return outcome, failed(sweepFailed, "%s", inventory.DescribeError(inventory.Explain(h.cfg, "asking who the function is", err)))
+	}
+	remembered, forget, err := openLedger()
+	if err != nil {
+		return outcome, failed(sweepFailed, "%v", err)
+	}
+	defer forget()
+	sweeper := &sweep.Sweeper{
+		Source:  inventory.New(inventory.NewClients(h.cfg), inventory.Options{Rules: settings.Rules}),
+		Judging: settings.Judging, Repair: settings.Repair, RemindAfter: settings.RemindAfter,
+		Clients: repair.NewClients(h.cfg), Ledger: remembered,
+		Account: aws.ToString(who.Account), Region: h.cfg.Region, Caller: aws.ToString(who.Arn), Command: "sweep", Visible: visible,
+	}
+	within, cancel := before(ctx, asked.mode)
+	defer cancel()
+	outcome, err = sweeper.Sweep(within, asked.scope)
+	if asked.mode.Writes() {
+		outcome.Notes = append(outcome.Notes, ephemeral)
+	}
+	switch {
+	case err == nil:
+		return outcome, nil
+	case errors.Is(err, context.DeadlineExceeded):
+		return outcome, failed(outOfTime, "out of time: the sweep was stopped before the function's time was over; %s", soFar(&outcome))
+	default:
+		return outcome, failed(sweepFailed, "%s; %s", inventory.DescribeError(err), soFar(&outcome))
+	}
+}
+
+// visible is how long a write may take until reads show it.
+const visible = 15 * time.Second
+
+// before ends in time for what comes after the sweep: telling of what was found and, where it writes, reading again what was written.
+func before(ctx context.Context, mode repair.Mode) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	reserve := 30 * time.Second
+	if mode.Writes() {
+		reserve = 90 * time.Second
+	}
+	return context.WithDeadline(ctx, deadline.Add(-min(reserve, time.Until(deadline)/2)))
+}
+
+// soFar says what a sweep that was stopped has come to.
+func soFar(o *report.Outcome) string {
+	done := 0
+	for i := range o.Changes {
+		if o.Changes[i].Status == repair.Done {
+			done++
+		}
+	}
+	return fmt.Sprintf("%d secrets of %d functions were read and %d of %d changes made", len(o.Secrets), o.Functions, done, len(o.Changes))
+}

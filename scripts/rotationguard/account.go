@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 	"github.com/spf13/cobra"
 
 	"github.com/rotationguard/rotationguard/pkg/config"
@@ -48,7 +49,8 @@ func (f *accountFlags) load(ctx context.Context) (aws.Config, error) {
 			return aws.Config{}, err
 		}
 	}
-	options := []func(*awsconfig.LoadOptions) error{awsconfig.WithRegion(f.region)}
+	// What the SDK has to say comes as an error, once.
+	options := []func(*awsconfig.LoadOptions) error{awsconfig.WithRegion(f.region), awsconfig.WithLogger(logging.Nop{})}
 	if endpoint != nil && isLoopback(endpoint) {
 		// Beside an emulator there is no instance that could lend its role, and looking for one takes seconds.
 		options = append(options, awsconfig.WithEC2IMDSClientEnableState(imds.ClientDisabled))
@@ -65,13 +67,31 @@ func (f *accountFlags) load(ctx context.Context) (aws.Config, error) {
 	}
 	if endpoint != nil {
 		cfg.BaseEndpoint = aws.String(f.endpoint)
-		if isLoopback(endpoint) && cfg.Credentials != nil {
-			if found, err := cfg.Credentials.Retrieve(ctx); err != nil || !found.HasKeys() {
-				return aws.Config{}, fmt.Errorf("no AWS credentials for %s: an emulator takes any, such as AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test", f.endpoint)
-			}
-		}
+	}
+	if err := haveCredentials(ctx, cfg); err != nil {
+		return aws.Config{}, err
 	}
 	return inventory.Bounded(cfg), nil
+}
+
+// haveCredentials looks for credentials before they are needed, so that there being none is told apart from AWS refusing them.
+func haveCredentials(ctx context.Context, cfg aws.Config) error {
+	found, err := cfg.Credentials.Retrieve(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err == nil && found.HasKeys():
+		return nil
+	case emulated(cfg):
+		return fmt.Errorf("no AWS credentials for %s: an emulator takes any, such as AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test", *cfg.BaseEndpoint)
+	}
+	why := ""
+	if err != nil {
+		// What comes after is which calls the SDK made to find them.
+		text, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "failed to refresh cached credentials, "), ", operation error")
+		why = " (" + text + ")"
+	}
+	return fmt.Errorf("no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile with --profile, or run `aws sso login`%s", why)
 }
 
 func profileError(err error) error {

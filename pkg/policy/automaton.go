@@ -361,14 +361,17 @@ type dfaEdge struct {
 	to   int32
 }
 
-// deadState is the state from which nothing is accepted.
-const deadState int32 = 0
+// From the first state of every automaton nothing is accepted, from the second everything.
+const (
+	deadState   int32 = 0
+	acceptState int32 = 1
+)
 
 // determine prepares the automaton and returns its first state.
 func (l *language) determine(b *budget) int32 {
 	if l.index == nil {
 		l.index = make(map[string]int32)
-		l.dfa = append(l.dfa, dfaState{settled: true})
+		l.dfa = append(l.dfa, dfaState{settled: true}, dfaState{settled: true, accept: true})
 	}
 	if l.empty {
 		return deadState
@@ -405,7 +408,8 @@ func (l *language) state(set []uint64, b *budget) int32 {
 				s.name(':')
 			case symbolStar:
 				if i == len(l.steps)-1 {
-					s.settled = true
+					l.index[string(key)] = acceptState
+					return acceptState
 				}
 			case symbolAny, symbolVariable:
 			}

@@ -283,6 +283,28 @@ func (s *textSpace) complete(abstract bool) bool {
 	return s.product(languages, wanted, ok)
 }
 
+// owners says for each language which element names it, counted through require and tell; -1 when more than one does.
+func (s *textSpace) owners(languages []*language) []int {
+	out := make([]int, len(languages))
+	for i, l := range languages {
+		out[i] = -2
+		n := 0
+		for _, list := range [...][]*element{s.require, s.tell} {
+			for _, e := range list {
+				if slices.Contains(e.languages, l) {
+					if out[i] == -2 {
+						out[i] = n
+					} else if out[i] != n {
+						out[i] = -1
+					}
+				}
+				n++
+			}
+		}
+	}
+	return out
+}
+
 // meetings adds the classes of strings that are in two languages: they read better than what the automata find.
 func (s *textSpace) meetings(languages []*language) {
 	if len(languages) > 16 {
@@ -369,6 +391,8 @@ func (s *textSpace) combinations(languages []*language) (wanted []string, ok boo
 		return out
 	}
 	require, tell := masks(s.require), masks(s.tell)
+	owners := s.owners(languages)
+	all := append(slices.Clone(require), tell...)
 	holds := func(e *element, mask, in uint64) bool {
 		return (mask == ^uint64(0) || mask&in != 0) != e.negated
 	}
@@ -396,6 +420,10 @@ func (s *textSpace) combinations(languages []*language) (wanted []string, ok boo
 				wanted = append(wanted, string(s.key))
 			}
 			return true
+		}
+		// Once a language of its element is in, it does not matter whether another one is.
+		if owners[i] >= 0 && all[owners[i]]&in != 0 {
+			return walk(i+1, in, out)
 		}
 		if apart[i]&in == 0 && inside[i]&out == 0 {
 			if !walk(i+1, in|1<<i, out) {
@@ -476,7 +504,24 @@ func (s *textSpace) product(languages []*language, wanted []string, known bool) 
 		index  = make(map[string]struct{})
 		key    = make([]byte, 4*n)
 	)
+	// members are the languages that only one element names, for each element.
+	members := make([][]int, len(s.require)+len(s.tell))
+	for i, owner := range s.owners(languages) {
+		if owner >= 0 {
+			members[owner] = append(members[owner], i)
+		}
+	}
+	members = slices.DeleteFunc(members, func(list []int) bool { return len(list) < 2 })
 	visit := func(parent int32, c rune, at []int32) {
+		// An element that holds whatever follows needs no more than one language to say so.
+		for _, list := range members {
+			if slices.ContainsFunc(list, func(i int) bool { return at[i] == acceptState }) {
+				for _, i := range list {
+					at[i] = deadState
+				}
+				at[list[0]] = acceptState
+			}
+		}
 		for i, st := range at {
 			key[4*i], key[4*i+1], key[4*i+2], key[4*i+3] = byte(st), byte(st>>8), byte(st>>16), byte(st>>24)
 		}

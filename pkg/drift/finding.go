@@ -102,6 +102,8 @@ type SecretJudgement struct {
 	Reason          string // one sentence: why this verdict
 	Findings        []*Finding
 	Notes           []string // what the reader should know: "judged as single-user", "SourceAccount absent"
+	// Decided says that every required request was decided: those without a finding are allowed.
+	Decided bool
 }
 
 // Judgement is the answer for one setup, with the contract that it was compared with.

@@ -97,6 +97,7 @@ func (j *judge) secret(s *rotation.Secret, all []*Finding, common, own *tally, u
 		j.declaration(s, &out, &t)
 		sortFindings(out.Findings)
 		out.Verdict, out.Reason = decide(out.Findings, &t, unsure)
+		out.Decided = len(t.unknown) == 0
 	}
 	j.exempt(s, &out)
 	switch out.Verdict {

@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"slices"
-	"strings"
+	"iter"
+	"regexp"
 	"time"
 
 	"github.com/rotationguard/rotationguard/pkg/drift"
-	"github.com/rotationguard/rotationguard/pkg/repair"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
 
 //go:embed report.html.tmpl
@@ -25,65 +25,16 @@ var htmlStyle string
 //go:embed report.js
 var htmlScript string
 
-// page is what the HTML report shows: every text is inert before it is escaped, because text that reverses direction is harmless markup.
-type page struct {
-	ContentPolicy         string
-	Style                 template.CSS
-	Script                template.JS
-	Account, Region, Mode string
-	At, Story             string
-	Counts                []pageCount
-	Secrets               []pageSecret
-	Operators             []Operator
-	Breaker               string
-	Changes               []pageChange
-	Left, Errors, Notes   []string
-}
-
-type pageCount struct {
-	Verdict drift.Verdict
-	Count   int
-}
-
-type pageSecret struct {
-	Verdict                                      drift.Verdict
-	Name, FunctionName, Next, Reason, SearchText string
-	Drift, Overdue                               bool
-	Path                                         []pageHop
-	Findings                                     []pageFinding
-	Notes                                        []string
-}
-
-// pageHop is one thing on the way from the secret to its key. Bad says what is wrong there, in a word.
-type pageHop struct{ What, Name, Bad string }
-
-type pageFinding struct {
-	ID, Rule, Direction, Explanation, Exempt, Witness string
-	Kind                                              drift.Kind
-	Severity                                          drift.Severity
-	Fix                                               *pageFix
-}
-
-type pageFix struct{ Summary, By, Where, Statement, Command string }
-
-type pageChange struct {
-	Status                                 repair.Status
-	Call                                   repair.Call
-	Name, Subject, ID, Reason, Proof, Undo string
-	Diff                                   []pageLine
-}
-
-type pageLine struct{ Class, Text string }
-
-// WriteHTML writes the report as one file that needs no network: styles and script are in it, and its content policy lets nothing else
-// run or load.
+// WriteHTML writes the report as one file that needs no network: styles and script are in it, and its content policy lets nothing
+// else run or load. All of it can be read without the script, which searches, filters and copies. Secrets are written one by one, so that
+// a large account's page is never in memory as a whole.
 func (o *Outcome) WriteHTML(w io.Writer) error {
 	parsed, err := template.New("report").Parse(htmlTemplate)
 	if err != nil {
 		return fmt.Errorf("reading the template of the report: %w", err)
 	}
-	out := bufio.NewWriter(w)
-	if err := parsed.Execute(out, o.page()); err != nil {
+	out := bufio.NewWriterSize(w, 64<<10)
+	if err := parsed.Execute(out, newPage(o)); err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}
 	if err := out.Flush(); err != nil {
@@ -92,145 +43,162 @@ func (o *Outcome) WriteHTML(w io.Writer) error {
 	return nil
 }
 
-func (o *Outcome) page() page {
-	p := page{
-		ContentPolicy: "default-src 'none'; base-uri 'none'; form-action 'none'; style-src '" + sourceHash(htmlStyle) + "'; script-src '" + sourceHash(htmlScript) + "'",
-		Style:         template.CSS(htmlStyle), Script: template.JS(htmlScript), // our own files, embedded
-		Account: inert(o.Account), Region: inert(o.Region), Mode: string(o.Mode), At: o.At.UTC().Format(time.RFC3339), Story: o.Story(),
-	}
-	summary := o.Summary()
-	for _, v := range Verdicts {
-		if n := summary.ByVerdict[v]; n > 0 {
-			p.Counts = append(p.Counts, pageCount{v, n})
-		}
-	}
-	for _, pick := range []func(drift.Verdict) bool{Drift, func(v drift.Verdict) bool { return !Drift(v) }} {
-		for _, s := range o.WithVerdict(pick) {
-			p.Secrets = append(p.Secrets, pageOf(s, o.At))
-		}
-	}
-	for _, op := range o.Operators {
-		op.Reason = inert(op.Reason)
-		p.Operators = append(p.Operators, op)
-	}
-	if o.Breaker != nil {
-		p.Breaker = inert(o.Breaker.Tripped)
-	}
-	for i := range o.Changes {
-		p.Changes = append(p.Changes, pageChangeOf(&o.Changes[i]))
-	}
-	for _, l := range o.Left {
-		p.Left = append(p.Left, leftText(l))
+// page is what the template shows. Every text from the account is inert before the template escapes it: text that reverses
+// direction is harmless as markup and still deceives.
+type page struct {
+	outcome *Outcome
+	unread  map[string]bool   // resources that an error names
+	anchors map[string]bool   // ids of elements that have been written
+	fixes   map[string]string // fixes that have been written, by what they are; the anchor of the secret that they were written for
+	names   map[string]string // names of secrets, by their anchor
+	order   []*Secret         // as the page lists them
+	summary Summary
+}
+
+func newPage(o *Outcome) *page {
+	p := &page{
+		outcome: o, unread: map[string]bool{}, anchors: map[string]bool{}, fixes: map[string]string{}, names: map[string]string{}, summary: o.Summary(),
 	}
 	for _, e := range o.Errors {
-		p.Errors = append(p.Errors, e.String())
+		p.unread[e.Resource] = true
 	}
-	for _, n := range append([]string{NotVisible}, o.Notes...) {
-		p.Notes = append(p.Notes, inert(n))
+	is := func(v drift.Verdict) func(drift.Verdict) bool {
+		return func(other drift.Verdict) bool { return v == other }
+	}
+	p.order = o.WithVerdict(Drift)
+	for _, v := range []drift.Verdict{drift.InSync, drift.Exempt, drift.Skipped} {
+		p.order = append(p.order, o.WithVerdict(is(v))...)
 	}
 	return p
 }
 
-// sourceHash names a script or style in a content policy. Source: W3C, "Content Security Policy Level 3", hash-source.
+// ContentPolicy lets the page's own style and script run, by their hashes, and nothing else.
+// Source: W3C, "Content Security Policy Level 3", hash-source; "Trusted Types" for the last directive.
+func (p *page) ContentPolicy() string {
+	return "default-src 'none'; style-src '" + sourceHash(htmlStyle) + "'; script-src '" + sourceHash(htmlScript) +
+		"'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
+}
+
 func sourceHash(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-func pageOf(s *Secret, at time.Time) pageSecret {
-	p := pageSecret{
-		Verdict: s.Verdict, Name: secretName(s), FunctionName: functionName(s.FunctionARN), Next: whenText(s, at), Reason: inert(s.Reason),
-		Drift: Drift(s.Verdict), Overdue: s.Overdue(at) && Drift(s.Verdict), Path: pathOf(s),
+// Style and Script are the project's own files, embedded: nothing of the account is in them.
+func (p *page) Style() template.CSS { return template.CSS(htmlStyle) }
+
+func (p *page) Script() template.JS { return template.JS(htmlScript) }
+
+func (p *page) Account() string { return inert(p.outcome.Account) }
+
+func (p *page) Region() string { return inert(p.outcome.Region) }
+
+func (p *page) Mode() string { return inert(string(p.outcome.Mode)) }
+
+// Swept is when the account was read, for people and for machines.
+func (p *page) Swept() *pageTime { return newPageTime(p.outcome.At) }
+
+// pageTime is a moment.
+type pageTime struct{ Machine, People string }
+
+func newPageTime(t time.Time) *pageTime {
+	if t.IsZero() {
+		return nil
 	}
-	search := []string{p.Name, string(s.ARN), string(s.FunctionARN), string(s.RoleARN), string(s.Verdict), s.Reason}
-	for _, f := range s.Findings {
-		p.Findings = append(p.Findings, pageFindingOf(f))
-		search = append(search, f.ID, f.Rule, string(f.Severity))
-	}
-	for _, key := range sortedKeys(s.Tags) {
-		search = append(search, key+"="+s.Tags[key])
-	}
-	for _, n := range s.Notes {
-		p.Notes = append(p.Notes, inert(n))
-	}
-	p.SearchText = strings.ToLower(inert(strings.Join(search, " ")))
-	return p
+	return &pageTime{rfc3339(t), t.UTC().Format("2006-01-02 15:04") + " UTC"}
 }
 
-// pathOf is the way that a rotation takes, with what is wrong at each hop.
-func pathOf(s *Secret) []pageHop {
-	bad := func(kinds ...drift.Kind) string {
-		what := ""
-		for _, f := range s.Findings {
-			if f.Severity == drift.Info || f.Exempt != "" || !slices.Contains(kinds, f.Kind) {
-				continue
-			}
-			if f.Direction != "" && what == "" || f.Direction == "missing" {
-				what = string(f.Direction)
-			}
-			if what == "" {
-				what = "wrong"
+// Total is how many secrets there are.
+func (p *page) Total() int { return p.summary.Secrets }
+
+// Secrets are written while they are read, in the order of the page: what is worse than in sync first, soonest next rotation first.
+func (p *page) Secrets() iter.Seq[*pageSecret] {
+	return func(yield func(*pageSecret) bool) {
+		for _, s := range p.order {
+			if !yield(p.secret(s)) {
+				return
 			}
 		}
-		return what
 	}
-	hops := []pageHop{{"secret", inert(string(s.ARN)), bad(drift.KindSecret, drift.KindSecretPolicy)}}
-	if s.FunctionARN != "" {
-		hops = append(hops, pageHop{"function", inert(string(s.FunctionARN)), bad(drift.KindFunction, drift.KindFunctionPolicy)})
-	}
-	if s.RoleARN != "" {
-		hops = append(hops, pageHop{"role", inert(string(s.RoleARN)), bad(drift.KindRole, drift.KindTrust, drift.KindBoundary)})
-	}
-	if s.KMSKeyID != "" {
-		hops = append(hops, pageHop{"key", inert(s.KMSKeyID), bad(drift.KindKey)})
-	}
-	return hops
 }
 
-func pageFindingOf(f *drift.Finding) pageFinding {
-	p := pageFinding{
-		ID: inert(f.ID), Rule: inert(f.Rule), Kind: f.Kind, Direction: string(f.Direction), Severity: f.Severity,
-		Explanation: inert(f.Explanation), Exempt: inert(f.Exempt),
+// Operators are the declared principals with their findings.
+func (p *page) Operators() []pageOperator {
+	var all []pageOperator
+	for i := range p.outcome.Operators {
+		op := &p.outcome.Operators[i]
+		o := pageOperator{Verdict: op.Verdict, Principal: inert(string(op.Principal)), May: inert(string(op.May)), Reason: inert(op.Reason)}
+		o.Groups, o.Infos = p.findings("", op.Findings)
+		all = append(all, o)
 	}
-	if f.Witness != nil {
-		p.Witness = inert(requestText(f.Witness, nil))
-	}
-	if f.Fix == nil {
-		return p
-	}
-	fix := &pageFix{Summary: inert(f.Fix.Summary), Where: inert(f.Fix.Where), Command: inert(f.Fix.Command)}
-	switch f.Fix.By {
-	case drift.ByRepair:
-		fix.By = "Mode repair does this."
-	case drift.ByEnforce:
-		fix.By = "Mode enforce does this."
-	case drift.ByPerson:
-		fix.By = "By hand."
-		if f.Fix.BlockedBy != "" {
-			fix.By = "By hand: blocked by " + inert(f.Fix.BlockedBy) + "."
-		}
-	}
-	if f.Fix.Statement != "" {
-		fix.Statement = strings.Join(layOut(f.Fix.Statement), "\n")
-	}
-	p.Fix = fix
-	return p
+	return all
 }
 
-func pageChangeOf(c *repair.Change) pageChange {
-	p := pageChange{
-		Status: c.Status, Call: c.Call, Name: inert(c.Name), Subject: inert(string(c.Subject)), ID: c.ID, Reason: inert(c.Reason),
-		Proof: proofText(&c.Proof), Undo: inert(c.Undo),
-	}
-	for _, line := range inertLines(c.Diff) {
-		class := "s"
-		switch {
-		case strings.HasPrefix(line, "+"):
-			class = "a"
-		case strings.HasPrefix(line, "-"):
-			class = "c"
-		}
-		p.Diff = append(p.Diff, pageLine{class, line})
-	}
-	return p
+type pageOperator struct {
+	Verdict                drift.Verdict
+	Principal, May, Reason string
+	Groups                 []pageGroup
+	Infos                  []pageFinding
 }
+
+// Left is what no change mends.
+func (p *page) Left() []pageLeft {
+	var all []pageLeft
+	for _, l := range p.outcome.Left {
+		all = append(all, pageLeft{
+			What: inert(l.What), On: inert(string(l.Subject)), Reason: inert(l.Reason), Secret: p.reference(l.Secret),
+		})
+	}
+	return all
+}
+
+type pageLeft struct {
+	What, On, Reason string
+	Secret           *pageReference
+}
+
+// pageReference names a secret; Anchor is empty where the page has no such secret.
+type pageReference struct{ Anchor, Name string }
+
+func (p *page) reference(arn rotation.ARN) *pageReference {
+	if arn == "" {
+		return nil
+	}
+	anchor := secretAnchor(arn)
+	if name, ok := p.names[anchor]; ok {
+		return &pageReference{anchor, name}
+	}
+	return &pageReference{"", inert(string(arn))}
+}
+
+// Errors are what could not be read or done.
+func (p *page) Errors() []Error {
+	var all []Error
+	for _, e := range p.outcome.Errors {
+		all = append(all, Error{Call: inert(e.Call), Resource: inert(e.Resource), Code: inert(e.Code), Message: inert(e.Message), Permission: inert(e.Permission)})
+	}
+	return all
+}
+
+// Notes begin with what no report can see.
+func (p *page) Notes() []string {
+	notes := []string{NotVisible}
+	for _, n := range p.outcome.Notes {
+		notes = append(notes, inert(n))
+	}
+	return notes
+}
+
+// secretAnchor is the same in every report of the secret.
+func secretAnchor(arn rotation.ARN) string { return "s-" + ShortHash(string(arn)) }
+
+// once is an anchor that no other element has: empty when one has it already, or when it is no plain name.
+func (p *page) once(anchor string) string {
+	if p.anchors[anchor] || !plainName.MatchString(anchor) {
+		return ""
+	}
+	p.anchors[anchor] = true
+	return anchor
+}
+
+var plainName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)

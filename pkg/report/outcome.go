@@ -50,6 +50,7 @@ type Secret struct {
 	Reason          string
 	Findings        []*drift.Finding
 	Notes           []string
+	Decided         bool   // every required request was decided: those without a finding are allowed
 	Rotate          string // the command that rotates a secret which a repair has just mended and which is overdue
 }
 
@@ -93,7 +94,7 @@ func secretOf(setup *rotation.Setup, j *drift.SecretJudgement) Secret {
 	s := Secret{
 		ARN: j.Secret.ARN, Name: j.Secret.Name, Kind: j.Secret.Kind, FunctionARN: j.Secret.FunctionARN, KMSKeyID: j.Secret.KMSKeyID,
 		Tags: j.Secret.Tags, Verdict: j.Verdict, RotationCanWork: j.RotationCanWork, NextRotation: j.Secret.NextRotation,
-		Reason: j.Reason, Findings: j.Findings, Notes: slices.Clone(j.Notes),
+		Reason: j.Reason, Findings: j.Findings, Notes: slices.Clone(j.Notes), Decided: j.Decided,
 	}
 	if j.Secret.Checked() {
 		s.RoleARN = setup.Role.ARN

@@ -1,34 +1,188 @@
+"use strict";
 (() => {
-  const rows = [...document.querySelectorAll("details.secret")];
-  const search = document.getElementById("search");
-  const boxes = [...document.querySelectorAll("input[data-verdict]")];
-  const shown = document.getElementById("shown");
-  const filter = () => {
-    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const on = new Set(boxes.filter(b => b.checked).map(b => b.dataset.verdict));
-    let n = 0;
-    for (const row of rows) {
-      const hit = on.has(row.dataset.verdict) && words.every(w => row.dataset.text.includes(w));
-      row.hidden = !hit;
-      if (hit) n++;
-    }
-    shown.textContent = n + " of " + rows.length + " shown";
-  };
-  search.addEventListener("input", filter);
-  boxes.forEach(b => b.addEventListener("change", filter));
+  const page = document.documentElement;
+  const said = document.getElementById("said");
+  page.classList.add("js");
+
+  // Copying works from a file too; where the browser refuses it, the text is selected.
   document.addEventListener("click", async event => {
     const button = event.target.closest("button.copy");
     if (!button) return;
-    const text = button.parentElement.querySelector("pre").textContent;
+    const text = button.parentElement.querySelector("pre");
+    let answer = "Copied";
     try {
-      await navigator.clipboard.writeText(text);
-      button.textContent = "copied";
+      await navigator.clipboard.writeText(text.textContent);
     } catch {
-      getSelection().selectAllChildren(button.parentElement.querySelector("pre"));
-      button.textContent = "selected";
+      getSelection().selectAllChildren(text);
+      answer = "Selected";
     }
+    const label = button.firstChild, was = "Copy";
+    label.textContent = answer;
+    said.textContent = answer + button.querySelector(".vh").textContent;
+    setTimeout(() => { label.textContent = was; said.textContent = ""; }, 1600);
   });
-  window.addEventListener("beforeprint", () => rows.forEach(r => { if (r.dataset.drift) r.open = true; }));
-  document.querySelectorAll(".scripted").forEach(e => { e.hidden = false; });
-  filter();
+
+  // What is linked to is opened, and the way to it too.
+  const reveal = () => {
+    const id = decode(location.hash.slice(1));
+    const target = id && !id.startsWith("?") && document.getElementById(id);
+    if (!target) return;
+    const row = target.closest(".row, .change");
+    if (!row) return;
+    if (row.hidden && filter) { filter.reset(); }
+    for (let e = target.matches(".row, .change") ? target.querySelector("details") : target; e && e !== document.body; e = e.parentElement) {
+      if (e.tagName === "DETAILS") e.open = true;
+    }
+    target.scrollIntoView({ block: "start" });
+    (target.querySelector("summary") || row.querySelector("summary")).focus({ preventScroll: true });
+  };
+  const decode = text => {
+    try { return decodeURIComponent(text); } catch { return ""; }
+  };
+
+  const filter = newFilter();
+  window.addEventListener("hashchange", reveal);
+  reveal();
+
+  // Paper has nothing to click: what is not in sync, and every change, is printed open.
+  let opened = [];
+  window.addEventListener("beforeprint", () => {
+    opened = [...document.querySelectorAll(".worse:not([hidden]) > details:not([open]), .change > details:not([open])")];
+    for (const e of opened) e.open = true;
+  });
+  window.addEventListener("afterprint", () => {
+    for (const e of opened) e.open = false;
+  });
+
+  function newFilter() {
+    const form = document.getElementById("filter");
+    if (!form) return null;
+    const list = document.getElementById("rows");
+    const shown = document.getElementById("shown");
+    const nothing = document.getElementById("nothing");
+    const openAll = document.getElementById("open");
+    const openMost = 300; // opening more at once would keep the browser busy for seconds
+    const ranks = ["critical", "high", "medium", "low", "info"];
+    const rows = Array.from(list.children, (element, place) => ({ element, place }));
+    let order = "soonest", timer = 0, full = false, suggested = false;
+    form.hidden = false;
+
+    // What is searched is collected when it is first needed.
+    const collect = () => {
+      if (full) return;
+      full = true;
+      for (const row of rows) {
+        const e = row.element;
+        row.text = e.textContent.toLowerCase();
+        row.name = e.querySelector(".name").textContent;
+        row.fn = e.querySelector(".fn").textContent;
+        row.tags = Array.from(e.querySelectorAll(".tag"), t => t.textContent);
+        row.rank = ranks.findIndex(s => (e.dataset.s || "").split(" ").includes(s));
+        if (row.rank < 0) row.rank = ranks.length;
+      }
+    };
+
+    const suggest = () => {
+      if (suggested) return;
+      suggested = true;
+      collect();
+      const fill = (id, values) => {
+        const count = new Map();
+        for (const v of values) if (v) count.set(v, (count.get(v) || 0) + 1);
+        const most = [...count].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).slice(0, 500);
+        document.getElementById(id).replaceChildren(...most.map(([value]) => {
+          const option = document.createElement("option");
+          option.value = value;
+          return option;
+        }));
+      };
+      fill("functions", rows.map(r => r.fn));
+      fill("tags", rows.flatMap(r => r.tags));
+    };
+
+    const sort = by => {
+      if (by === order) return;
+      order = by;
+      collect();
+      const compare = {
+        soonest: (a, b) => a.place - b.place,
+        severity: (a, b) => a.rank - b.rank || a.place - b.place,
+        name: (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.place - b.place),
+      }[by];
+      const all = document.createDocumentFragment();
+      for (const row of rows.sort(compare)) all.append(row.element);
+      list.append(all);
+    };
+
+    const apply = () => {
+      clearTimeout(timer);
+      const data = new FormData(form);
+      const words = data.get("q").toLowerCase().split(/\s+/).filter(Boolean);
+      const fn = data.get("function").trim().toLowerCase(), tag = data.get("tag").trim().toLowerCase();
+      const verdicts = new Set(data.getAll("verdict")), severities = data.getAll("severity");
+      if (words.length || fn || tag) collect();
+      sort(data.get("order"));
+      let n = 0;
+      for (const row of rows) {
+        const { v, s = "" } = row.element.dataset;
+        const passes = (!verdicts.size || verdicts.has(v)) &&
+          (!severities.length || severities.some(name => s.split(" ").includes(name))) &&
+          (!fn || row.fn.toLowerCase().includes(fn)) &&
+          (!tag || row.tags.some(t => t.toLowerCase().includes(tag))) &&
+          words.every(word => row.text.includes(word));
+        if (row.element.hidden === passes) row.element.hidden = !passes;
+        if (passes) n++;
+      }
+      shown.textContent = n === rows.length ? n + " shown" : n + " of " + rows.length + " shown";
+      nothing.hidden = n > 0;
+      list.hidden = n === 0;
+      openAll.hidden = n === 0 || n > openMost;
+    };
+
+    // The filter is kept in the address, so that it can be sent to somebody.
+    const remember = () => {
+      const query = new URLSearchParams([...new FormData(form)].filter(([name, value]) => value && !(name === "order" && value === "soonest")));
+      const text = query.toString();
+      try { history.replaceState(null, "", text ? "#?" + text : location.pathname + location.search); } catch { /* a page without an address */ }
+    };
+    const recall = () => {
+      if (!location.hash.startsWith("#?")) return;
+      for (const [name, value] of new URLSearchParams(location.hash.slice(2))) {
+        const field = form.elements.namedItem(name);
+        if (!field) continue;
+        const boxes = field instanceof RadioNodeList ? [...field] : [field];
+        for (const box of boxes) {
+          if (box.type === "checkbox") box.checked = box.checked || box.value === value;
+          else if (box.tagName !== "SELECT" || [...box.options].some(o => o.value === value)) box.value = value;
+        }
+      }
+    };
+
+    form.addEventListener("submit", event => event.preventDefault());
+    form.addEventListener("focusin", event => { if (event.target.list) suggest(); });
+    form.addEventListener("input", event => {
+      clearTimeout(timer);
+      timer = setTimeout(() => { apply(); remember(); }, event.target.type === "search" ? 120 : 0);
+    });
+    form.addEventListener("reset", () => setTimeout(() => { apply(); remember(); }));
+    openAll.addEventListener("click", () => {
+      for (const row of rows) if (!row.element.hidden) row.element.querySelector("details").open = true;
+    });
+    document.addEventListener("click", event => {
+      const pick = event.target.closest("a[data-pick]");
+      if (!pick) return;
+      form.reset();
+      for (const box of form.querySelectorAll("[name=verdict]")) box.checked = box.value === pick.dataset.pick;
+      setTimeout(() => { apply(); remember(); });
+    });
+    recall();
+    apply();
+
+    return {
+      reset() {
+        for (const e of form.querySelectorAll(":checked, [type=search]")) { e.checked = false; if (e.type === "search") e.value = ""; }
+        apply();
+      },
+    };
+  }
 })();

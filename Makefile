@@ -56,6 +56,10 @@ test-long: build emulators infra/node_modules ## the long tests
 	@policies=$$(scripts/emulators.sh managed-policies); \
 	$(CLEAN_ENV) ROTATIONGUARD_MANAGED_POLICIES="$$policies" ROTATIONGUARD_LONG=1 go test -timeout 30m -tags long -run Long ./...
 
+.PHONY: test-faults
+test-faults: ## repair under every fault and kill, as a table
+	@$(CLEAN_ENV) go test -timeout 30m -tags long -run 'TestLongFaults|TestLongCrashes' -v ./pkg/repair | grep -Ev '^ *(=== |--- PASS)'
+
 .PHONY: check
 check: lint tidy race fuzz ## formatting, vet, staticcheck, wrapped errors, closed sets, tidy, race, a minute of fuzz
 

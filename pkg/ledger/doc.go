@@ -2,8 +2,8 @@
 // since when, findings with their first and last sighting, runs, the journal of writes, the pause flag, the lease of the one
 // writer, and exemptions.
 //
-// A Ledger is a file beside the command (OpenFile); the interface is such that a table which command and Lambda share can
-// keep it. Nothing of a secret's value can enter it: what is stored are names, ARNs, policy documents and findings.
+// A Ledger is a file beside the command (OpenFile) or a DynamoDB table that command and Lambda share (OpenTable); one conformance suite
+// holds both to the same behaviour. Nothing of a secret's value can enter it: what is stored are names, ARNs, policy documents and findings.
 //
 // The journal is the permission to write: an entry is accepted only under a valid lease, and whoever cannot store an entry
 // does not write to the account. Times are UTC.

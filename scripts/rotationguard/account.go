@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
@@ -102,8 +103,13 @@ func profileError(err error) error {
 	return err
 }
 
+// firstAnswer is how long the first call may take: an endpoint that is silent is to be noticed by whoever waits in front of it.
+const firstAnswer = 15 * time.Second
+
 // whoami asks STS who the caller is: the ledger is kept by account.
 func whoami(ctx context.Context, cfg aws.Config) (identity, error) {
+	ctx, cancel := context.WithTimeout(ctx, firstAnswer)
+	defer cancel()
 	out, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
 		return identity{}, inventory.Explain(cfg, "asking who the caller is", err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mattn/go-isatty"
+	"github.com/vbauerster/cupwriter"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
@@ -25,7 +26,17 @@ func newProgress(stderr io.Writer) *progress {
 	if !ok || !isatty.IsTerminal(file.Fd()) {
 		return &progress{}
 	}
-	return &progress{container: mpb.New(mpb.WithOutput(file), mpb.WithWidth(24), mpb.WithAutoRefresh())}
+	return &progress{container: mpb.New(mpb.WithConsoleWriter(console{cupwriter.New(file, false)}))}
+}
+
+// console takes a terminal that does not tell its size, as those of many CI systems, for one of the usual size.
+type console struct{ mpb.ConsoleWriter }
+
+func (c console) GetTermSize() (width, height int, err error) {
+	if width, height, err = c.ConsoleWriter.GetTermSize(); err != nil || width == 0 || height == 0 {
+		return 80, 24, nil
+	}
+	return width, height, nil
 }
 
 // report is told by the reader, from one goroutine at a time.
@@ -59,7 +70,7 @@ func (p *progress) newBar(at inventory.Progress) *mpb.Bar {
 	started := time.Now()
 	return p.container.New(int64(at.Total),
 		mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding(" ").Rbound("]"),
-		mpb.BarRemoveOnComplete(),
+		mpb.BarRemoveOnComplete(), mpb.BarWidth(24),
 		mpb.PrependDecorators(decor.Name(what, decor.WCSyncSpaceR), count),
 		mpb.AppendDecorators(decor.Any(func(s decor.Statistics) string {
 			return rate(s.Current, time.Since(started).Seconds())

@@ -16,34 +16,41 @@ func newConfigCommand() *cobra.Command {
 	schema := &cobra.Command{
 		Use: "schema", Short: "Print the JSON schema of rotationguard.yaml, for editors", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := cmd.OutOrStdout().Write(config.Schema)
-			return err
+			return writeLines(cmd.OutOrStdout(), string(config.Schema))
 		},
 	}
 	check := &cobra.Command{
-		Use: "check [FILE]", Short: "Say everything that is wrong with a configuration", Args: cobra.MaximumNArgs(1),
+		Use: "check [FILE]", Short: "Say everything that is wrong with a configuration, one problem a line",
+		Long: `Reads a configuration and the templates that it names, as every other command does. Problems go to stderr, one a line, with line, column and
+field; what holds but no longer does anything, such as an exemption that has expired, is said there too.
+
+Exit codes: 0 it can be used; 1 it cannot.`,
+		Example: `  rotationguard config check
+  rotationguard config check prod/rotationguard.yaml`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return fmt.Errorf("%s takes one file, not %d", commandName(cmd), len(args))
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error { return checkConfig(cmd, args) },
 	}
 	return parent("config", "Check a configuration, or print its schema", schema, check)
 }
 
-func configPath(args []string) string {
-	if len(args) == 1 {
-		return args[0]
-	}
-	return configName
-}
-
-// checkConfig lists every problem, one a line, and warns of what no longer holds.
+// checkConfig lists every problem, and warns of what no longer holds.
 func checkConfig(cmd *cobra.Command, args []string) error {
-	path := configPath(args)
+	path := configName
+	if len(args) == 1 {
+		path = args[0]
+	}
 	c, err := config.Load(path)
 	var problems config.Problems
 	if errors.As(err, &problems) {
 		for _, p := range problems {
-			fmt.Fprintln(cmd.ErrOrStderr(), "rotationguard: "+p.Error())
+			fmt.Fprintln(cmd.ErrOrStderr(), "rotationguard: "+oneLine(p))
 		}
-		return exit{report.ExitFailed}
+		return exitWith(report.ExitFailed)
 	}
 	if err != nil {
 		return err
@@ -53,8 +60,7 @@ func checkConfig(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	for _, e := range c.Expired(now) {
-		fmt.Fprintln(cmd.ErrOrStderr(), "rotationguard: "+e)
+		fmt.Fprintln(cmd.ErrOrStderr(), "rotationguard: "+oneLine(errors.New(e)))
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: ok\n", path)
-	return err
+	return writeLines(cmd.OutOrStdout(), oneLine(errors.New(path))+": no problem")
 }

@@ -46,7 +46,7 @@ func checkRegion(region string) error {
 
 // nearest is the word of a list that differs least, or nothing when all differ much.
 func nearest(word string, list []string) string {
-	best, least := "", 4
+	best, least := "", min(4, len(word)/2+1)
 	for _, candidate := range list {
 		if d := distance(word, candidate); d < least {
 			best, least = candidate, d

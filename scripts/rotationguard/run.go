@@ -219,8 +219,9 @@ func oneOf(flag, value string, known ...string) error {
 			return nil
 		}
 	}
+	all := strings.Join(known[:len(known)-1], ", ") + " or " + known[len(known)-1]
 	if near := nearest(value, known); near != "" && value != "" {
-		return fmt.Errorf("--%s %q: did you mean %s? It is %s", flag, value, near, listText(known, "or"))
+		return fmt.Errorf("--%s %q: did you mean %s? It is %s", flag, value, near, all)
 	}
-	return fmt.Errorf("--%s %q: it is %s", flag, value, listText(known, "or"))
+	return fmt.Errorf("--%s %q: it is %s", flag, value, all)
 }

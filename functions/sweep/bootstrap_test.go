@@ -86,14 +86,19 @@ func (a *demoAccount) wantTold(t *testing.T, o outcome) {
 	}
 }
 
-func TestBootstrapOnMoto(t *testing.T) {
+func TestBootstrap(t *testing.T) {
 	t.Parallel()
 	a := newDemoAccount(t)
 	t.Run("mode report", func(t *testing.T) {
+		bootstrap(t)
 		started := time.Now()
 		f := deploy(t, demoConfig(t, "report"), a.environ()...)
 		<-f.ready
-		t.Logf("ready after %v", time.Since(started))
+		cpu := f.cpu(t)
+		t.Logf("ready after %v, %v of CPU", time.Since(started), cpu)
+		if cpu > 60*time.Millisecond {
+			t.Errorf("initialization took %v of CPU, want at most 60ms", cpu)
+		}
 		t.Run("a schedule's event sweeps everything and tells once", func(t *testing.T) {
 			o := f.invoke(t, sample(t, "event-schedule.json"), within)
 			o.want(t, repair.ModeReport, count(beforeRepair))
@@ -116,6 +121,15 @@ func TestBootstrapOnMoto(t *testing.T) {
 			}
 		})
 		t.Logf("at most %d KiB of memory were used", f.peak())
+	})
+	t.Run("on ministack", func(t *testing.T) {
+		f := deployOnMinistack(t, demoConfig(t, "report"), map[string]string{
+			"AWS_ENDPOINT_URL": a.url, "AWS_REGION": account.Region, envTopic: a.topic,
+		})
+		o := f.invoke(t, "{}")
+		o.want(t, repair.ModeReport, count(beforeRepair))
+		a.wantTold(t, o)
+		f.invoke(t, `{"mode":"repair"}`).wantError(t, badEvent, "mode repair is more than the deployed mode report")
 	})
 	if t.Failed() {
 		return
@@ -165,8 +179,77 @@ func TestReportMakesNoWriteCall(t *testing.T) {
 			t.Errorf("called %s", name)
 		}
 	}
-	if n := len(a.Messages()); n != 1 {
-		t.Errorf("%d messages, want one", n)
+	messages := a.Messages()
+	if len(messages) != 1 {
+		t.Fatalf("%d messages, want one", len(messages))
+	}
+	m := messages[0]
+	var forms struct{ Default, Email string }
+	if err := json.Unmarshal([]byte(m.Body), &forms); err != nil || m.Structure != "json" || !json.Valid([]byte(forms.Default)) {
+		t.Errorf("structure %q, message %s: %v", m.Structure, m.Body, err)
+	}
+	for _, line := range []string{
+		"Account 123456789012, eu-central-1, mode report", "BROKEN  prod/sessions/db", "next rotation: ", "  the next rotation fails: ", "  fix: ",
+	} {
+		if !strings.Contains(forms.Email, line) {
+			t.Errorf("the email does not say %q:\n%s", line, forms.Email)
+		}
+	}
+	if strings.HasPrefix(forms.Email, "{") || m.Attributes["verdict"] != string(drift.Broken) {
+		t.Errorf("email %q with attributes %v", forms.Email, m.Attributes)
+	}
+}
+
+func TestRepairWritesWithTheWriterAlone(t *testing.T) {
+	t.Parallel()
+	a := newAccountInMemory(t)
+	topic := a.AddTopic("rotationguard")
+	writer := a.AddRole(awstest.Role{Name: "rotationguard-writer", Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` +
+		account.ID + `"},"Action":"sts:AssumeRole"}]}`})
+	f := deploy(t, demoConfig(t, "repair"), append(a.Environ(), envTopic+"="+topic, envWriter+"="+writer)...)
+	o := f.invoke(t, "{}", within)
+	if o.failed || o.answer.Changes[repair.Done] == 0 {
+		t.Fatalf("answer %s", o.raw)
+	}
+	writes := 0
+	for _, c := range a.Writes() {
+		if c.Name() == "sns:Publish" {
+			continue
+		}
+		writes++
+		if !strings.Contains(c.Caller, "assumed-role/rotationguard-writer/") || len(c.SessionPolicy) != 1 || !strings.Contains(c.SessionPolicy[0], c.Name()) {
+			t.Errorf("%s on %s by %s with the session policies %v", c.Name(), c.Resource, c.Caller, c.SessionPolicy)
+		}
+	}
+	if writes < o.answer.Changes[repair.Done] {
+		t.Errorf("%d writes for %d changes", writes, o.answer.Changes[repair.Done])
+	}
+	log := f.log.String()
+	for _, c := range []string{`"status":"done"`, `"before":`, `"undo":`} {
+		if !strings.Contains(log, c) {
+			t.Errorf("no line of the log has %s", c)
+		}
+	}
+}
+
+// TestSettlingNeverEndsWithoutALastingLedger: a role is granted nothing on the word of a run that remembers nothing.
+func TestSettlingNeverEndsWithoutALastingLedger(t *testing.T) {
+	t.Parallel()
+	a := newAccountInMemory(t)
+	writer := a.AddRole(awstest.Role{Name: "rotationguard-writer"})
+	settling := strings.Replace(demoConfig(t, "repair"), "settle: 0s", "settle: 1s", 1)
+	f := deploy(t, settling, append(a.Environ(), envWriter+"="+writer)...)
+	for range 2 {
+		o := f.invoke(t, "{}", within)
+		if o.failed || o.answer.Changes[repair.Waiting] == 0 || !strings.Contains(strings.Join(o.answer.Notes, " "), "No ledger outlives this run") {
+			t.Errorf("answer %s", o.raw)
+		}
+		time.Sleep(time.Second)
+	}
+	for _, c := range a.Writes() {
+		if c.Service == "iam" {
+			t.Errorf("wrote %s to %s", c.Name(), c.Resource)
+		}
 	}
 }
 

@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -239,6 +241,32 @@ func (e *environment) checkLog(t *testing.T, id string) {
 			t.Fatalf("no line of the log has the request id %s", id)
 		}
 	}
+}
+
+// cpu is the CPU time that the function has used, and 0 where it cannot be read (Linux, Documentation/scheduler/sched-stats.rst: the first
+// field of a thread's schedstat is its nanoseconds on a CPU).
+func (e *environment) cpu(t *testing.T) time.Duration {
+	t.Helper()
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", e.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sum time.Duration
+	for _, thread := range threads {
+		stat, err := os.ReadFile(thread)
+		if errors.Is(err, fs.ErrNotExist) { // it has ended
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		ns, err := strconv.ParseInt(strings.Fields(string(stat))[0], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += time.Duration(ns)
+	}
+	return sum
 }
 
 // peak is the most memory that the function has used, in KiB, where the operating system tells.

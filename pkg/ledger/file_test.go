@@ -86,7 +86,7 @@ func TestFileThatCannotBeUsedIsOneClearLine(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer db.Close() //nolint:errcheck // a test's file
+			defer db.Close()
 			err = db.Update(func(tx *bolt.Tx) error { return tx.Bucket([]byte("meta")).Put([]byte("schema"), []byte("99")) })
 			if err != nil {
 				t.Fatal(err)
@@ -144,7 +144,7 @@ func TestFileInUseIsBusy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close() //nolint:errcheck // a test's file
+	defer db.Close()
 	if _, err := ledger.OpenFile(path); !errors.Is(err, ledger.ErrBusy) {
 		t.Errorf("error = %v, want ErrBusy", err)
 	}

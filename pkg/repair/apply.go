@@ -241,6 +241,7 @@ func inPlace(c *Change, now document) bool {
 		return now.text == ""
 	case AttachRolePolicy:
 		return now.text != ""
+	case AddPermission, RemovePermission:
 	}
 	s, err := readStatements(now.text)
 	if err != nil {

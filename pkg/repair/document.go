@@ -59,16 +59,6 @@ func (g grants) sorted() []grant {
 	})
 }
 
-// covers says whether g holds everything that other holds.
-func (g grants) covers(other grants) bool {
-	for x := range other {
-		if !g[x] {
-			return false
-		}
-	}
-	return true
-}
-
 // jsonStatement is one of our statements as it is written.
 type jsonStatement struct {
 	Sid       string                         `json:"Sid,omitempty"`

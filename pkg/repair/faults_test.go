@@ -276,6 +276,8 @@ func (b *bench) truthful(t *testing.T, changes []repair.Change, err error) {
 			bare, qualifier := c.Subject.SplitFunction()
 			_, has := state["function "+string(bare[strings.LastIndex(string(bare), ":")+1:])+" "+qualifier+" "+c.Name]
 			there = has == (c.Call == repair.AddPermission)
+		default:
+			t.Fatalf("mode repair made the call %s", c.Call)
 		}
 		switch c.Status {
 		case repair.Done:

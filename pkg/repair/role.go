@@ -108,6 +108,7 @@ func (rp *rolePlan) needs() []need {
 		case policy.ExplicitlyDenied:
 			rp.left(rp.u, r, rp.role.ARN, denial(d))
 			continue
+		case policy.ImplicitlyDenied:
 		}
 		g, reason := rp.u.grant(rp.opts, r)
 		if reason != "" {

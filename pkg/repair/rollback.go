@@ -102,7 +102,7 @@ func (p *planner) undo(was Change, accept bool) {
 		return
 	}
 	c.unit = u
-	reason := ""
+	var reason string
 	var role *rotation.Role
 	var function *rotation.Policy
 	if was.Call.onRole() {

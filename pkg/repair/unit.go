@@ -158,16 +158,17 @@ func (u *unit) grant(o Options, r *rotation.Requirement) (g grant, reason string
 		if reason := u.masterBarred(o, r.Secret); reason != "" {
 			return g, reason
 		}
-		switch r.Target {
-		case rotation.TargetMaster:
+		if r.Target == rotation.TargetMasterKey {
+			return u.keyGrant(g, m, r)
+		}
+		if r.Target == rotation.TargetMaster {
 			if _, _, complete := m.ARN.SecretName(); !complete || m.ARN != r.Subject {
 				return g, fmt.Sprintf("%s is not the complete ARN of the master secret", r.Subject)
 			}
 			g.on = m.ARN
-		case rotation.TargetMasterKey:
-			return u.keyGrant(g, m, r)
 		}
 		return g, ""
+	case rotation.TargetFunction, rotation.TargetTrust:
 	}
 	return g, "repair does not write what decides this"
 }

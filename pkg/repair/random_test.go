@@ -19,7 +19,11 @@ import (
 // TestRandomAccounts holds the laws of repair on a fixed sample of random accounts.
 func TestRandomAccounts(t *testing.T) {
 	t.Parallel()
-	randomAccounts(t, 200)
+	n := uint64(200)
+	if testing.Short() {
+		n = 20
+	}
+	randomAccounts(t, n)
 }
 
 func randomAccounts(t *testing.T, n uint64) {

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -103,6 +105,8 @@ func profileError(err error) error {
 	return err
 }
 
+var accountNumber = regexp.MustCompile(`^[0-9]{12}$`)
+
 // firstAnswer is how long the first call may take: an endpoint that is silent is to be noticed by whoever waits in front of it.
 const firstAnswer = 15 * time.Second
 
@@ -114,7 +118,12 @@ func whoami(ctx context.Context, cfg aws.Config) (identity, error) {
 	if err != nil {
 		return identity{}, inventory.Explain(cfg, "asking who the caller is", err)
 	}
-	return identity{aws.ToString(out.Account), aws.ToString(out.Arn)}, nil
+	id := identity{aws.ToString(out.Account), aws.ToString(out.Arn)}
+	if !accountNumber.MatchString(id.account) {
+		// An empty answer with status 200 is no error to the SDK, and must not become an account without secrets.
+		return identity{}, fmt.Errorf("asking who the caller is: what answers at %s is not an AWS API: it names no account", cmp.Or(aws.ToString(cfg.BaseEndpoint), "AWS in "+cfg.Region))
+	}
+	return id, nil
 }
 
 func parseEndpoint(text string) (*url.URL, error) {

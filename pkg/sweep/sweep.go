@@ -33,6 +33,8 @@ type Sweeper struct {
 	Repair  repair.Options
 	Clients repair.Clients
 	Ledger  ledger.Ledger
+	// Forgetful says that the ledger ends with the run: nothing is said of rolling back.
+	Forgetful bool
 
 	// Account, Region and Caller are what the caller's credentials say; a snapshot's are found in it.
 	Account string
@@ -66,6 +68,11 @@ func (s *Sweeper) Plan(ctx context.Context, scope rotation.Scope) (report.Outcom
 	if s.Ledger != nil {
 		if history, err = repair.Remember(ctx, s.Ledger, judgements, complete, s.now()); err != nil {
 			return outcome, repair.Plan{}, fmt.Errorf("using the ledger: %w", err)
+		}
+	}
+	if s.Repair.Mode == repair.ModeEnforce && s.Clients.Lambda != nil {
+		if history.RoleUsers, err = repair.ReadRoleUsers(ctx, s.Clients.Lambda); err != nil {
+			return outcome, repair.Plan{}, err
 		}
 	}
 	plan := repair.NewPlan(judgements, s.Repair, history)
@@ -154,7 +161,7 @@ func (s *Sweeper) apply(ctx context.Context, outcome report.Outcome, plan repair
 	verr := s.verify(verifying, &outcome, changes)
 	ended := s.now()
 	s.record(verifying, &outcome, ledger.Run{ID: repairer.Run, Started: started, Ended: &ended, Summary: summary(changes)})
-	if done := count(changes, repair.Done); done > 0 {
+	if done := count(changes, repair.Done); done > 0 && !s.Forgetful {
 		outcome.Notes = append(outcome.Notes, fmt.Sprintf("Run %s wrote %d changes; `rotationguard rollback %s` shows what taking them back would do.", repairer.Run, done, repairer.Run))
 	}
 	outcome.Sort()

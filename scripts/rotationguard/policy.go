@@ -34,7 +34,7 @@ type inputs struct {
 
 // read is the content of the file that a flag names. A byte more than limit is read and no more: who takes the content refuses it.
 func (in *inputs) read(flag, path string, limit int64) ([]byte, error) {
-	var from io.Reader
+	from := func() (io.ReadCloser, error) { return os.Open(path) }
 	switch {
 	case path == "":
 		return nil, fmt.Errorf("--%s is empty: it takes the name of a file", flag)
@@ -42,14 +42,7 @@ func (in *inputs) read(flag, path string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("--%s -: standard input was read before", flag)
 	case path == standardInput:
 		in.exhausted = true
-		from = in.cmd.InOrStdin()
-	default:
-		file, err := os.Open(path)
-		if err != nil {
-			return nil, fmt.Errorf("--%s %s: %w", flag, path, cause(err))
-		}
-		defer file.Close()
-		from = file
+		from = func() (io.ReadCloser, error) { return io.NopCloser(in.cmd.InOrStdin()), nil }
 	}
 	data, err := readWithin(in.cmd.Context(), from, limit)
 	if err != nil {
@@ -58,14 +51,20 @@ func (in *inputs) read(flag, path string, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// readWithin also ends with the context: a pipe may never say anything.
-func readWithin(ctx context.Context, r io.Reader, limit int64) ([]byte, error) {
+// readWithin opens and reads, and ends with the context all the same: a pipe may never have anything to say.
+func readWithin(ctx context.Context, from func() (io.ReadCloser, error), limit int64) ([]byte, error) {
 	type result struct {
 		data []byte
 		err  error
 	}
 	done := make(chan result, 1)
 	go func() {
+		r, err := from()
+		if err != nil {
+			done <- result{nil, err}
+			return
+		}
+		defer r.Close()
 		data, err := io.ReadAll(io.LimitReader(r, limit+1))
 		done <- result{data, err}
 	}()

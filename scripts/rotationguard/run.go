@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,20 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	var unsaid error
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		// Help returns no error of its own when it cannot be written.
+		var text bytes.Buffer
+		cmd.SetOut(&text)
+		help(cmd, args)
+		cmd.SetOut(stdout)
+		_, unsaid = stdout.Write(text.Bytes())
+	})
 	err := root.ExecuteContext(ctx)
+	if err == nil {
+		err = unsaid
+	}
 	var code exit
 	switch {
 	case err == nil:

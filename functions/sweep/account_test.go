@@ -10,11 +10,14 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/rotationguard/rotationguard/pkg/awstest/emulator"
+	"github.com/rotationguard/rotationguard/pkg/ledger"
 	"github.com/rotationguard/rotationguard/scripts/demo/account"
 )
 
@@ -91,6 +94,35 @@ func (a *demoAccount) addWriter(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return aws.ToString(out.Role.Arn)
+}
+
+// addTable makes the ledger's table as infra does, and gives its name.
+func (a *demoAccount) addTable(t *testing.T) string {
+	t.Helper()
+	const name = "rotationguard-ledger"
+	text := types.ScalarAttributeTypeS
+	if _, err := dynamodb.NewFromConfig(a.cfg).CreateTable(t.Context(), &dynamodb.CreateTableInput{
+		TableName: aws.String(name), BillingMode: types.BillingModePayPerRequest,
+		AttributeDefinitions: []types.AttributeDefinition{
+			{AttributeName: aws.String(ledger.PartitionKey), AttributeType: text}, {AttributeName: aws.String(ledger.SortKey), AttributeType: text},
+		},
+		KeySchema: []types.KeySchemaElement{
+			{AttributeName: aws.String(ledger.PartitionKey), KeyType: types.KeyTypeHash}, {AttributeName: aws.String(ledger.SortKey), KeyType: types.KeyTypeRange},
+		},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// remembered is the ledger in the table.
+func (a *demoAccount) remembered(t *testing.T, table string) *ledger.Table {
+	t.Helper()
+	l, err := ledger.OpenTable(t.Context(), dynamodb.NewFromConfig(a.cfg), table, account.ID+"/"+account.Region)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }
 
 // environ is what Lambda and infra give the function.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -135,28 +136,50 @@ func TestBootstrap(t *testing.T) {
 		return
 	}
 	t.Run("mode repair", func(t *testing.T) {
-		f := deploy(t, demoConfig(t, "repair"), a.environ(envWriter+"="+a.addWriter(t))...)
+		table := a.addTable(t)
+		settling := strings.Replace(demoConfig(t, "repair"), "settle: 0s", "settle: 1s", 1)
+		environ := a.environ(envWriter+"="+a.addWriter(t), envTable+"="+table)
+		f := deploy(t, settling, environ...)
 		t.Run("an event may ask for less", func(t *testing.T) {
 			o := f.invoke(t, `{"mode":"report","secrets":["prod/sessions/db"]}`, within)
 			o.want(t, repair.ModeReport, map[account.Verdict]int{account.Broken: 1})
 			a.wantTold(t, o)
 		})
-		t.Run("what repair can mend is mended, and the message speaks of what is left", func(t *testing.T) {
+		t.Run("a role is granted nothing before its secrets have settled", func(t *testing.T) {
 			o := f.invoke(t, sample(t, "event-everything.json"), within)
+			if o.failed || o.answer.Changes[repair.Done] == 0 || o.answer.Changes[repair.Waiting] == 0 || o.answer.Changes[repair.Failed] > 0 {
+				t.Fatalf("answer %s", o.raw)
+			}
+			a.wantTold(t, o)
+		})
+		f = deploy(t, settling, environ...) // another execution environment: only the table remembers
+		t.Run("what repair can mend is mended, and the message speaks of what is left", func(t *testing.T) {
+			o := f.invoke(t, "{}", within)
 			o.want(t, repair.ModeRepair, count(afterRepair))
-			if o.answer.Changes[repair.Done] == 0 || o.answer.Changes[repair.Failed] > 0 || o.answer.Changes[repair.Planned] > 0 {
+			if o.answer.Changes[repair.Done] == 0 || o.answer.Changes[repair.Waiting] > 0 || o.answer.Changes[repair.Failed] > 0 {
 				t.Errorf("changes %v", o.answer.Changes)
 			}
 			a.wantTold(t, o)
 		})
 		t.Run("a second repair changes nothing", func(t *testing.T) {
-			o := f.invoke(t, `{}`, within)
+			o := f.invoke(t, "{}", within)
 			o.want(t, repair.ModeRepair, count(afterRepair))
 			if o.answer.Changes[repair.Done] > 0 {
 				t.Errorf("changes %v", o.answer.Changes)
 			}
 			a.wantTold(t, o)
 		})
+		l := a.remembered(t, table)
+		runs, err := l.Runs(t.Context(), 0)
+		if err != nil || len(runs) != 2 {
+			t.Fatalf("%d runs that wrote are remembered (%v), want 2", len(runs), err)
+		}
+		for _, run := range runs {
+			entries, err := l.Entries(t.Context(), run.ID)
+			if err != nil || len(entries) == 0 || !strings.Contains(run.Caller, account.ID) {
+				t.Errorf("run %+v has %d entries (%v)", run, len(entries), err)
+			}
+		}
 	})
 }
 
@@ -304,6 +327,7 @@ func TestBrokenDeployments(t *testing.T) {
 	if err := silent.Close(); err != nil {
 		t.Fatal(err)
 	}
+	inMemory := newAccountInMemory(t)
 	reader := []string{"AWS_REGION=eu-central-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_ENDPOINT_URL=" + nobody}
 	for _, tt := range []struct {
 		name, config string
@@ -315,6 +339,8 @@ func TestBrokenDeployments(t *testing.T) {
 		{"a mode that writes without the writer role", "mode: repair\n", reader, badConfig, envWriter},
 		{"an endpoint that refuses", "", reader, sweepFailed, nobody},
 		{"no credentials", "", reader[:1], sweepFailed, "credentials"},
+		{"a ledger without an answer in a mode that writes", "mode: repair\n", slices.Concat(inMemory.Environ(), []string{envTable + "=t", envWriter + "=arn:aws:iam::123456789012:role/w"}), sweepFailed, "ledger table t"},
+		{"a ledger without an answer in mode report", "", append(inMemory.Environ(), envTable+"=t"), sweepFailed, "46 secrets of 35 functions were read"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			deploy(t, tt.config, tt.environ...).invoke(t, "{}", within).wantError(t, tt.kind, tt.want)

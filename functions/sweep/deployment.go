@@ -12,9 +12,10 @@ import (
 
 // The environment that infra gives the function.
 const (
-	envTopic  = "ROTATIONGUARD_TOPIC_ARN"   // where drift is told; without it nobody is told
-	envWriter = "ROTATIONGUARD_WRITER_ROLE" // assumed for every change
-	envConfig = "ROTATIONGUARD_CONFIG"      // the config's path from LAMBDA_TASK_ROOT; without it the defaults hold
+	envTopic  = "ROTATIONGUARD_TOPIC_ARN"    // where drift is told; without it nobody is told
+	envWriter = "ROTATIONGUARD_WRITER_ROLE"  // assumed for every change
+	envTable  = "ROTATIONGUARD_LEDGER_TABLE" // where is remembered what runs must know of each other
+	envConfig = "ROTATIONGUARD_CONFIG"       // the config's path from LAMBDA_TASK_ROOT; without it the defaults hold
 )
 
 // deployment is what the function was deployed with.
@@ -23,6 +24,7 @@ type deployment struct {
 	mode   repair.Mode // the most that an event may ask for
 	topic  string
 	writer rotation.ARN
+	table  string
 }
 
 func readDeployment(getenv func(string) string) (deployment, error) {
@@ -40,7 +42,10 @@ func readDeployment(getenv func(string) string) (deployment, error) {
 	if err != nil {
 		return deployment{}, fmt.Errorf("reading the config: %w", err)
 	}
-	d := deployment{config: c, mode: mode, topic: getenv(envTopic), writer: rotation.ARN(cmp.Or(getenv(envWriter), c.Repair.WriterRole))}
+	d := deployment{
+		config: c, mode: mode, topic: getenv(envTopic),
+		writer: rotation.ARN(cmp.Or(getenv(envWriter), c.Repair.WriterRole)), table: cmp.Or(getenv(envTable), c.Ledger.Table),
+	}
 	if mode.Writes() && d.writer == "" {
 		return deployment{}, fmt.Errorf("mode %s: %s is not set, and the function never writes with its own role", mode, envWriter)
 	}

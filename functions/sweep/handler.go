@@ -29,6 +29,7 @@ type handler struct {
 
 func newHandler(d deployment, cfg aws.Config) *handler {
 	cfg = inventory.Bounded(cfg)
+	cfg.Logger = sdkLogger()
 	h := &handler{deployed: d, cfg: cfg}
 	h.identity = remembered(func(ctx context.Context) (*sts.GetCallerIdentityOutput, error) {
 		return sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
@@ -126,31 +127,39 @@ func (h *handler) sweep(ctx context.Context, asked request) (report.Outcome, *fa
 	if err != nil {
 		return outcome, failed(sweepFailed, "%s", inventory.DescribeError(inventory.Explain(h.cfg, "asking who the function is", err)))
 	}
-	remembered, forget, err := openLedger()
-	if err != nil {
-		return outcome, failed(sweepFailed, "%v", err)
+	// A ledger that cannot be used stops all writing, but nobody goes without a report for it.
+	l, forget, unremembered := h.openLedger(ctx, aws.ToString(who.Account))
+	if unremembered == nil {
+		defer forget()
+		settings, unremembered = settings.WithLedger(ctx, l, time.Now())
 	}
-	defer forget()
+	if unremembered != nil && asked.mode.Writes() {
+		return outcome, failed(sweepFailed, "%v", unremembered)
+	}
 	sweeper := &sweep.Sweeper{
 		Source:  inventory.New(inventory.NewClients(h.cfg), inventory.Options{Rules: settings.Rules}),
-		Judging: settings.Judging, Repair: settings.Repair, RemindAfter: settings.RemindAfter,
-		Clients: repair.NewClients(h.cfg), Ledger: remembered,
+		Judging: settings.Judging, Repair: settings.Repair, RemindAfter: settings.RemindAfter, Clients: repair.NewClients(h.cfg),
 		Account: aws.ToString(who.Account), Region: h.cfg.Region, Caller: aws.ToString(who.Arn), Command: "sweep", Visible: visible,
+		Forgetful: h.deployed.table == "",
+	}
+	if unremembered == nil {
+		sweeper.Ledger = l
 	}
 	within, cancel := before(ctx, asked.mode)
 	defer cancel()
 	outcome, err = sweeper.Sweep(within, asked.scope)
-	if asked.mode.Writes() {
+	if asked.mode.Writes() && h.deployed.table == "" {
 		outcome.Notes = append(outcome.Notes, ephemeral)
 	}
 	switch {
-	case err == nil:
-		return outcome, nil
 	case errors.Is(err, context.DeadlineExceeded):
 		return outcome, failed(outOfTime, "out of time: the sweep was stopped before the function's time was over; %s", soFar(&outcome))
-	default:
+	case err != nil:
 		return outcome, failed(sweepFailed, "%s; %s", inventory.DescribeError(err), soFar(&outcome))
+	case unremembered != nil:
+		return outcome, failed(sweepFailed, "%v; %s", unremembered, soFar(&outcome))
 	}
+	return outcome, nil
 }
 
 // visible is how long a write may take until reads show it.

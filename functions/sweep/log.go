@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/rotationguard/rotationguard/pkg/repair"
 	"github.com/rotationguard/rotationguard/pkg/report"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
 
 // newLogger writes one JSON object a line, with the names that Lambda's log filters know (Lambda Developer Guide, "Configuring JSON and plain
@@ -19,6 +22,17 @@ func newLogger(w io.Writer, getenv func(string) string) *slog.Logger {
 		level = slog.LevelInfo
 	}
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: lambdacontext.ReplaceAttr}))
+}
+
+// sdkLogger puts what the SDK warns of among our lines. It never logs requests: nothing here turns that on.
+func sdkLogger() logging.Logger {
+	return logging.LoggerFunc(func(kind logging.Classification, format string, args ...any) {
+		level := slog.LevelDebug
+		if kind == logging.Warn {
+			level = slog.LevelWarn
+		}
+		slog.Log(context.Background(), level, "sdk", "warning", rotation.OneLine(fmt.Sprintf(format, args...)))
+	})
 }
 
 // loggerOf attaches the request's id.

@@ -27,22 +27,23 @@ var Schema []byte
 
 // secretJSON is a secret in the JSON report.
 type secretJSON struct {
-	ARN             rotation.ARN       `json:"arn"`
-	Name            string             `json:"name"`
-	Kind            rotation.Kind      `json:"kind"`
-	FunctionARN     *rotation.ARN      `json:"function_arn"`
-	RoleARN         *rotation.ARN      `json:"role_arn"`
-	KMSKeyID        *string            `json:"kms_key_id"`
-	Strategy        *rotation.Strategy `json:"strategy"`
-	StrategySource  *rotation.Source   `json:"strategy_source"`
-	Master          *rotation.ARN      `json:"master_secret"`
-	Verdict         drift.Verdict      `json:"verdict"`
-	RotationCanWork *bool              `json:"rotation_can_work"`
-	NextRotation    *string            `json:"next_rotation"`
-	Reason          string             `json:"reason"`
-	Notes           []string           `json:"notes"`
-	Rotate          *string            `json:"rotate_command"`
-	Findings        []*drift.Finding   `json:"findings"`
+	ARN             rotation.ARN         `json:"arn"`
+	Name            string               `json:"name"`
+	Kind            rotation.Kind        `json:"kind"`
+	FunctionARN     *rotation.ARN        `json:"function_arn"`
+	RoleARN         *rotation.ARN        `json:"role_arn"`
+	KMSKeyID        *string              `json:"kms_key_id"`
+	Strategy        *rotation.Strategy   `json:"strategy"`
+	StrategySource  *rotation.Source     `json:"strategy_source"`
+	Master          *rotation.ARN        `json:"master_secret"`
+	Verdict         drift.Verdict        `json:"verdict"`
+	RotationCanWork *bool                `json:"rotation_can_work"`
+	NextRotation    *string              `json:"next_rotation"`
+	Reason          string               `json:"reason"`
+	Notes           []string             `json:"notes"`
+	Forecast        []drift.ForecastStep `json:"forecast"`
+	Rotate          *string              `json:"rotate_command"`
+	Findings        []*drift.Finding     `json:"findings"`
 }
 
 // MarshalJSON writes a secret as the report does.
@@ -50,7 +51,7 @@ func (s Secret) MarshalJSON() ([]byte, error) {
 	j := secretJSON{
 		ARN: s.ARN, Name: s.Name, Kind: s.Kind, FunctionARN: orNull(s.FunctionARN), RoleARN: orNull(s.RoleARN), KMSKeyID: orNull(s.KMSKeyID),
 		Strategy: orNull(s.Strategy), StrategySource: orNull(s.StrategySource), Master: orNull(s.Master),
-		Verdict: s.Verdict, RotationCanWork: s.RotationCanWork, Reason: s.Reason, Notes: orEmpty(s.Notes), Rotate: orNull(s.Rotate), Findings: orEmpty(s.Findings),
+		Verdict: s.Verdict, RotationCanWork: s.RotationCanWork, Reason: s.Reason, Notes: orEmpty(s.Notes), Forecast: orEmpty(s.Forecast), Rotate: orNull(s.Rotate), Findings: orEmpty(s.Findings),
 	}
 	if s.NextRotation != nil {
 		t := rfc3339(*s.NextRotation)

@@ -50,8 +50,9 @@ type Secret struct {
 	Reason          string
 	Findings        []*drift.Finding
 	Notes           []string
-	Decided         bool   // every required request was decided: those without a finding are allowed
-	Rotate          string // the command that rotates a secret which a repair has just mended and which is overdue
+	Decided         bool                 // every required request was decided: those without a finding are allowed
+	Forecast        []drift.ForecastStep // of a broken secret: what each call of the next rotation gets
+	Rotate          string               // the command that rotates a secret which a repair has just mended and which is overdue
 }
 
 // Operator is the answer for one principal that is declared to hold a permission set.
@@ -86,11 +87,12 @@ func (o *Outcome) Add(j *drift.Judgement) {
 		o.Account, o.Region = j.Setup.Account, j.Setup.Region
 	}
 	for i := range j.Secrets {
-		o.Secrets = append(o.Secrets, secretOf(&j.Setup, &j.Secrets[i]))
+		o.Secrets = append(o.Secrets, secretOf(j, &j.Secrets[i]))
 	}
 }
 
-func secretOf(setup *rotation.Setup, j *drift.SecretJudgement) Secret {
+func secretOf(judgement *drift.Judgement, j *drift.SecretJudgement) Secret {
+	setup := &judgement.Setup
 	s := Secret{
 		ARN: j.Secret.ARN, Name: j.Secret.Name, Kind: j.Secret.Kind, FunctionARN: j.Secret.FunctionARN, KMSKeyID: j.Secret.KMSKeyID,
 		Tags: j.Secret.Tags, Verdict: j.Verdict, RotationCanWork: j.RotationCanWork, NextRotation: j.Secret.NextRotation,
@@ -103,6 +105,9 @@ func secretOf(setup *rotation.Setup, j *drift.SecretJudgement) Secret {
 		}
 		s.Strategy, s.StrategySource, s.Master = j.Secret.Declaration.Strategy, j.Secret.Declaration.StrategySource, j.Secret.Declaration.Master
 	}
+	if j.Verdict == drift.Broken {
+		s.Forecast = drift.Forecast(judgement, j.Secret.ARN)
+	}
 	return s
 }
 
@@ -114,7 +119,7 @@ func (o *Outcome) Replace(verified []drift.Judgement) {
 	}
 	for i := range verified {
 		for k := range verified[i].Secrets {
-			s := secretOf(&verified[i].Setup, &verified[i].Secrets[k])
+			s := secretOf(&verified[i], &verified[i].Secrets[k])
 			if j, ok := at[s.ARN]; ok {
 				s.mended(&o.Secrets[j], o.At)
 				o.Secrets[j] = s

@@ -274,6 +274,9 @@ func (t *text) secret(s *Secret) {
 	}
 	t.field("next", whenLong(s.NextRotation, t.at))
 	t.field("why", s.Reason)
+	if at := failsAt(s.Forecast); at != "" {
+		t.field("fails at", at)
+	}
 	for _, g := range groupByFix(s.Findings) {
 		t.group(s, g)
 	}
@@ -395,6 +398,23 @@ func requestText(w, beside *drift.Witness) string {
 }
 
 func (t *text) fix(g group) {
+	t.fixSummary(g)
+	if g.fix.Command == "" && g.fix.Statement != "" {
+		t.label("add")
+		for _, line := range layOut(g.fix.Statement) {
+			t.line(indent + line)
+		}
+	}
+	if g.fix.Command != "" {
+		t.label("run")
+		for _, line := range breakCommand(inert(g.fix.Command), t.style.Width-len(indent)-2) {
+			t.line(indent + line)
+		}
+	}
+}
+
+// fixSummary says who can do what, and where.
+func (t *text) fixSummary(g group) {
 	summary := inert(g.fix.Summary)
 	if n := len(g.findings); n > 1 {
 		summary = fmt.Sprintf("One change ends these %d: %s", n, summary)
@@ -412,18 +432,6 @@ func (t *text) fix(g group) {
 	t.field("fix", summary)
 	if g.fix.Where != "" {
 		t.field("where", g.fix.Where)
-	}
-	if g.fix.Command == "" && g.fix.Statement != "" {
-		t.label("add")
-		for _, line := range layOut(g.fix.Statement) {
-			t.line(indent + line)
-		}
-	}
-	if g.fix.Command != "" {
-		t.label("run")
-		for _, line := range breakCommand(inert(g.fix.Command), t.style.Width-len(indent)-2) {
-			t.line(indent + line)
-		}
 	}
 }
 

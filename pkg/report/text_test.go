@@ -11,6 +11,8 @@ import (
 
 	"github.com/rotationguard/rotationguard/pkg/drift"
 	"github.com/rotationguard/rotationguard/pkg/ledger"
+	"github.com/rotationguard/rotationguard/pkg/policy"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
 
 func asText(t *testing.T, o *Outcome, style Style) string {
@@ -182,8 +184,42 @@ func TestFindingsAreListedWorstFirstWithTheirHistory(t *testing.T) {
 	}
 	golden(t, "findings.txt", b.Bytes())
 	b.Reset()
-	if err := WriteFinding(&b, records[1], Style{}); err != nil {
+	e := NewExplanation(records[1].Finding)
+	e.FirstSeen, e.LastSeen, e.Resolved, e.Owner = &records[1].FirstSeen, &records[1].LastSeen, records[1].Resolved, "the stack app made it"
+	e.Shown = []drift.Tool{drift.ToolJSON, drift.ToolCLI}
+	e.Secret, e.Forecast = records[1].Finding.Secret, forecast
+	if err := WriteExplanation(&b, &e, Style{}); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "finding.txt", b.Bytes())
+}
+
+// forecast is a rotation that ends at PutSecretValue.
+var forecast = []drift.ForecastStep{
+	{Step: rotation.StepInvoke, Calls: []drift.ForecastCall{{Name: "InvokeFunction", Request: "lambda:InvokeFunction on the function", Outcome: policy.Allowed, Reached: true}}},
+	{Step: rotation.StepCreate, Calls: []drift.ForecastCall{
+		{Name: "GetRandomPassword", Request: "secretsmanager:GetRandomPassword", Outcome: policy.Undecided, Why: "it depends on aws:SourceIp", Reached: true},
+		{Name: "PutSecretValue", Request: "secretsmanager:PutSecretValue on the secret", Outcome: policy.ImplicitlyDenied, Why: "secretsmanager:PutSecretValue on the secret is denied: no statement allows it", Reached: true},
+	}},
+	{Step: rotation.StepSet, Calls: []drift.ForecastCall{{Name: "DescribeSecret", Request: "secretsmanager:DescribeSecret on the secret", Outcome: policy.Allowed}}},
+	{Step: rotation.StepFinish, Calls: []drift.ForecastCall{{Name: "UpdateSecretVersionStage", Request: "secretsmanager:UpdateSecretVersionStage on the secret", Outcome: policy.Allowed}}},
+}
+
+func TestFailsAt(t *testing.T) {
+	latent := []drift.ForecastStep{
+		{Step: rotation.StepInvoke, Calls: []drift.ForecastCall{{Request: "ec2:CreateNetworkInterface", Outcome: policy.ImplicitlyDenied, Reached: true}}},
+		{Step: rotation.StepFinish, Calls: []drift.ForecastCall{{Request: "secretsmanager:DescribeSecret", Outcome: policy.Allowed, Reached: true}}},
+	}
+	for name, tt := range map[string]struct {
+		steps []drift.ForecastStep
+		want  string
+	}{
+		"no forecast":             {nil, ""},
+		"a call that is denied":   {forecast, "createSecret: secretsmanager:PutSecretValue on the secret is denied; setSecret, finishSecret are not reached"},
+		"a denial that ends none": {latent, ""},
+	} {
+		if got := failsAt(tt.steps); got != tt.want {
+			t.Errorf("%s: failsAt = %q, want %q", name, got, tt.want)
+		}
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/rotationguard/rotationguard/pkg/drift"
 	"github.com/rotationguard/rotationguard/pkg/ledger"
 	"github.com/rotationguard/rotationguard/pkg/repair"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
 
 // WriteValue writes any value as the JSON report is written: indented, and with what a terminal would act on escaped.
@@ -120,12 +121,48 @@ func WriteFindings(w io.Writer, records []ledger.FindingRecord, style Style) err
 	return t.flush()
 }
 
-// WriteFinding says all about one finding.
-func WriteFinding(w io.Writer, r ledger.FindingRecord, style Style) error {
+// Explanation is one finding with all that is known around it.
+type Explanation struct {
+	Finding   drift.Finding         `json:"finding"`
+	FirstSeen *time.Time            `json:"first_seen"` // null where no ledger knows it
+	LastSeen  *time.Time            `json:"last_seen"`
+	Resolved  *time.Time            `json:"resolved"`
+	Rule      *RuleText             `json:"rule"`
+	Secret    rotation.ARN          `json:"secret,omitempty"` // whose next rotation is forecast
+	Forecast  []drift.ForecastStep  `json:"forecast"`
+	Owner     string                `json:"owner,omitempty"` // who most likely made the role, and how one can tell
+	Fixes     map[drift.Tool]string `json:"fixes"`
+	Shown     []drift.Tool          `json:"-"` // the fixes that the text shows
+}
+
+// RuleText is a rule as docs/rules.md has it.
+type RuleText struct {
+	ID      string   `json:"id"`
+	Title   string   `json:"title"`
+	Says    string   `json:"says"`
+	Sources []string `json:"sources"`
+	Assumes string   `json:"assumes,omitempty"`
+}
+
+// NewExplanation explains a finding with its rule and its fix in every tool's form.
+func NewExplanation(f drift.Finding) Explanation {
+	e := Explanation{Finding: f, Forecast: []drift.ForecastStep{}, Fixes: map[drift.Tool]string{}}
+	if r, ok := drift.RuleOf(f.Rule); ok {
+		e.Rule = &RuleText{ID: r.ID, Title: r.Title, Says: r.Says, Sources: r.Sources, Assumes: r.Assumes}
+	}
+	for _, tool := range drift.Tools() {
+		if text := drift.FixIn(tool, &f); text != "" {
+			e.Fixes[tool] = text
+		}
+	}
+	return e
+}
+
+// WriteExplanation says all about one finding.
+func WriteExplanation(w io.Writer, e *Explanation, style Style) error {
 	t := newText(w, style, time.Time{})
-	f := &r.Finding
+	f := &e.Finding
 	t.line(t.paint(inert(f.ID), bold) + "  " + t.paint(string(f.Severity), severityColor(f.Severity)) + "  " + string(f.Direction) + "  " + string(f.Kind))
-	t.field("rule", f.Rule)
 	t.field("about", string(f.Subject))
 	if f.Secret != "" {
 		t.field("secret", string(f.Secret))
@@ -150,21 +187,56 @@ func WriteFinding(w io.Writer, r ledger.FindingRecord, style Style) error {
 	if f.Exempt != "" {
 		t.field("exempt", f.Exempt)
 	}
-	t.field("since", r.FirstSeen.UTC().Format(time.RFC3339)+", last seen "+r.LastSeen.UTC().Format(time.RFC3339))
-	if r.Resolved != nil {
-		t.field("resolved", r.Resolved.UTC().Format(time.RFC3339))
+	if e.FirstSeen != nil && e.LastSeen != nil {
+		t.field("since", e.FirstSeen.UTC().Format(time.RFC3339)+", last seen "+e.LastSeen.UTC().Format(time.RFC3339))
 	}
-	if f.Fix != nil {
-		t.line("")
-		t.fix(group{fix: f.Fix, findings: []*drift.Finding{f}})
-		if f.Fix.Command != "" && f.Fix.Statement != "" {
-			t.label("statement")
-			for _, line := range layOut(f.Fix.Statement) {
-				t.line(indent + line)
-			}
+	if e.Resolved != nil {
+		t.field("resolved", e.Resolved.UTC().Format(time.RFC3339))
+	}
+	if e.Rule != nil {
+		t.field("rule", fmt.Sprintf("%s (%s of docs/rules.md): %s. %s", f.Rule, e.Rule.ID, e.Rule.Title, e.Rule.Says))
+		t.field("source", strings.Join(e.Rule.Sources, "; "))
+		if e.Rule.Assumes != "" {
+			t.field("assumes", e.Rule.Assumes)
 		}
 	}
+	t.forecast(e.Secret, e.Forecast)
+	t.fixes(e)
 	return t.flush()
+}
+
+// fixes shows the fix in a sentence, and in the forms that are asked for.
+func (t *text) fixes(e *Explanation) {
+	fix := e.Finding.Fix
+	if fix == nil {
+		return
+	}
+	t.heading("What mends it")
+	t.fixSummary(group{fix: fix, findings: []*drift.Finding{&e.Finding}})
+	if e.Owner != "" {
+		t.field("owner", e.Owner)
+	}
+	for _, tool := range e.Shown {
+		form, ok := e.Fixes[tool]
+		if !ok {
+			continue
+		}
+		t.line("")
+		t.label(string(tool))
+		lines := inertLines(form)
+		if tool == drift.ToolCLI {
+			lines = breakCommand(inert(form), t.style.Width-len(indent)-2)
+		}
+		for _, line := range lines {
+			t.line(indent + line)
+		}
+	}
+	if len(e.Fixes) == 0 && fix.Statement != "" {
+		t.label("statement")
+		for _, line := range layOut(fix.Statement) {
+			t.line(indent + line)
+		}
+	}
 }
 
 // WriteRuns lists the runs that wrote, newest first.

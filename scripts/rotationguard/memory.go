@@ -108,39 +108,6 @@ func printRuns(cmd *cobra.Command, out *outputFlags, l ledger.Ledger) error {
 	})
 }
 
-func newExplainCommand() *cobra.Command {
-	f := &memoryFlags{}
-	var out outputFlags
-	cmd := &cobra.Command{
-		Use:   "explain FINDING",
-		Short: "Say all about one finding of an earlier sweep: why, the witness, the statement, the fix",
-		Args:  oneArg("FINDING, an id as a report shows it"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := out.check(); err != nil {
-				return err
-			}
-			l, _, err := f.open(cmd, false)
-			if err != nil {
-				return err
-			}
-			defer l.Close()
-			record, err := findRecord(cmd, l, args[0])
-			if err != nil {
-				return err
-			}
-			return out.print(cmd, func(w io.Writer) error {
-				if out.form == jsonOutput {
-					return report.WriteValue(w, record)
-				}
-				return report.WriteFinding(w, record, out.style(cmd.OutOrStdout()))
-			})
-		},
-	}
-	f.register(cmd)
-	out.register(cmd, textOutput, jsonOutput)
-	return cmd
-}
-
 // findRecord finds one finding by its id, or by the beginning of it that no other has.
 func findRecord(cmd *cobra.Command, l ledger.Ledger, id string) (ledger.FindingRecord, error) {
 	records, err := l.Findings(cmd.Context())

@@ -6,7 +6,8 @@ import (
 )
 
 // ParseCaller reads a caller as people write one: an ARN of a user, a role, a role session, a federated user, an account's
-// root or an identity provider, a 12-digit account id, a service ("lambda.amazonaws.com"), or "*" for an anonymous caller.
+// root or an identity provider, a 12-digit account id, a canonical user id, a service ("lambda.amazonaws.com"), one of the web identity
+// providers that IAM knows by name ("accounts.google.com"), or "*" for an anonymous caller.
 // The ARN of a session does not tell its role's path, so ARN stays empty then, and a role is recognised by its name.
 func ParseCaller(text string) (Caller, error) {
 	if text == "*" {
@@ -14,6 +15,14 @@ func ParseCaller(text string) (Caller, error) {
 	}
 	if isAccountID(text) {
 		return Caller{Kind: CallerAccount, ARN: "arn:aws:iam::" + text + ":root"}, nil
+	}
+	switch text {
+	case "accounts.google.com", "cognito-identity.amazonaws.com", "graph.facebook.com", "www.amazon.com":
+		// Source: IAM User Guide, "Principal", section "OIDC federated user principals".
+		return Caller{Kind: CallerFederated, ARN: text}, nil
+	}
+	if _, message := newPrincipal(Principal{Type: PrincipalCanonicalUser, ID: text}); message == "" && len(text) == canonicalIDLength {
+		return Caller{Kind: CallerAccount, ARN: text}, nil
 	}
 	if !strings.HasPrefix(text, "arn:") {
 		if _, message := newPrincipal(Principal{Type: PrincipalService, ID: text}); message == "" {
@@ -41,3 +50,6 @@ func ParseCaller(text string) (Caller, error) {
 		return Caller{Kind: CallerUser, ARN: text}, nil
 	}
 }
+
+// canonicalIDLength is the length of a canonical user id. Source: AWS Account Management Reference Guide, "View AWS account identifiers".
+const canonicalIDLength = 64

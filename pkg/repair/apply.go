@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -150,6 +151,10 @@ func (r *Repairer) make(ctx context.Context, c *Change) error {
 		c.Status, c.Reason = Refused, fmt.Sprintf("mode %s does not make this call", r.opts.Mode)
 		return nil
 	}
+	if c.Call == DeleteRolePolicy && !strings.HasPrefix(c.Name, rotation.OwnPrefix) {
+		c.Status, c.Reason = Refused, "only an inline policy of ours is ever deleted"
+		return nil
+	}
 	if reason := r.unnamed(ctx, c); reason != "" {
 		c.Status, c.Reason = Refused, reason
 		return nil
@@ -157,6 +162,10 @@ func (r *Repairer) make(ctx context.Context, c *Change) error {
 	if reason := r.recheck(ctx, c); reason != "" {
 		c.Status, c.Reason = Refused, reason
 		return nil
+	}
+	why := c.Reason
+	if c.NotBefore != nil {
+		why = "" // it had to wait, and a person did not want it to
 	}
 	var refused document // what the policy was when its RevisionId was refused
 	for attempt := 1; ; attempt++ {
@@ -179,7 +188,7 @@ func (r *Repairer) make(ctx context.Context, c *Change) error {
 			now.revision = ""
 		}
 		refused = now
-		again, err := r.write(ctx, c, now)
+		again, err := r.write(ctx, c, now, why)
 		if err != nil || !again {
 			return err
 		}
@@ -373,7 +382,7 @@ func (r *Repairer) rebasePermission(c *Change, now document) (after, reason stri
 
 // write journals the intent, sends the call and journals the outcome. again says that somebody else was quicker and the change
 // has to be looked at once more.
-func (r *Repairer) write(ctx context.Context, c *Change, now document) (again bool, err error) {
+func (r *Repairer) write(ctx context.Context, c *Change, now document, why string) (again bool, err error) {
 	session, err := r.opts.sessionPolicy(c)
 	if err != nil {
 		return false, err
@@ -396,7 +405,7 @@ func (r *Repairer) write(ctx context.Context, c *Change, now document) (again bo
 	sent := writer.send(ctx, c, revision)
 	switch {
 	case sent == nil, c.Call.removes() && absent(sent):
-		c.Status, c.Reason = Done, ""
+		c.Status, c.Reason = Done, why
 	case conflict(sent):
 		c.Reason = rotation.OneLine(sent.Error())
 		return true, nil

@@ -327,6 +327,12 @@ func (u *unit) rotating(now time.Time) *waiting {
 func (t *tightening) after() (rotation.Role, error) {
 	next := t.role
 	kept := statements{version: json.RawMessage(`"2012-10-17"`)}
+	if old := inline(&t.role, t.keptName()); old != nil {
+		var err error
+		if kept, err = readStatements(old.Text); err != nil {
+			return next, err
+		}
+	}
 	for _, p := range t.touched() {
 		if p.Source == rotation.PolicyAttached {
 			next.Identity = slices.DeleteFunc(slices.Clone(next.Identity), func(x rotation.Policy) bool {
@@ -351,6 +357,12 @@ func (t *tightening) after() (rotation.Role, error) {
 		next = withInline(next, t.keptName(), kept.text())
 	}
 	return next, nil
+}
+
+// nothingLeft is what stays of an inline policy that had nothing but excess. It is the owner's policy, which only its owner deletes, and IAM
+// stores none without a statement; this one is in every contract's ceiling. Source: IAM API, PutRolePolicy.
+func nothingLeft() (json.RawMessage, error) {
+	return written(&policy.Statement{Sid: "NothingElseWasNeeded", Effect: policy.Allow, Actions: []string{"secretsmanager:GetRandomPassword"}, Resources: []string{"*"}})
 }
 
 // touched are the policies with wide statements, each once.
@@ -391,7 +403,8 @@ func (w *wide) appendTo(s *statements) error {
 	return nil
 }
 
-// narrowed is an inline document with its wide statements replaced; every other statement keeps its bytes. Empty: nothing is left.
+// narrowed is an inline document with its wide statements replaced; every other statement keeps its bytes. Where no statement would be left,
+// one that does no harm is.
 func (t *tightening) narrowed(p *rotation.Policy) (string, error) {
 	have, err := readStatements(p.Text)
 	if err != nil {
@@ -408,7 +421,25 @@ func (t *tightening) narrowed(p *rotation.Policy) (string, error) {
 			return "", err
 		}
 	}
+	if len(out.list) == 0 {
+		raw, err := nothingLeft()
+		if err != nil {
+			return "", err
+		}
+		out.list = append(out.list, raw)
+	}
 	return out.text(), nil
+}
+
+// emptied says whether nothing of an inline policy is needed: only nothingLeft would stay.
+func (t *tightening) emptied(p *rotation.Policy) bool {
+	for i := range p.Document.Statements {
+		j := slices.IndexFunc(t.wide, func(w *wide) bool { return w.policy == p && w.index == i })
+		if j < 0 || slices.Contains(t.wide[j].kept, true) {
+			return false
+		}
+	}
+	return true
 }
 
 // fit chooses the pieces that are kept, until nothing is lost that the role had and that is inside the ceiling, and proves that nothing
@@ -521,10 +552,12 @@ func (t *tightening) changes(due *waiting) {
 		switch {
 		case p.Source == rotation.PolicyAttached:
 			put(Change{Call: DetachRolePolicy, Name: string(p.ARN), Before: p.Text}, t.findingsOf(p))
-		case inline(&next, p.Name) == nil:
-			put(Change{Call: DeleteRolePolicy, Name: p.Name, Before: p.Text}, t.findingsOf(p))
 		default:
-			put(Change{Call: PutRolePolicy, Name: p.Name, Before: p.Text, After: inline(&next, p.Name).Text, Narrows: true}, t.findingsOf(p))
+			c := Change{Call: PutRolePolicy, Name: p.Name, Before: p.Text, After: inline(&next, p.Name).Text, Narrows: true}
+			if t.emptied(p) {
+				c.Reason = "rotation needs nothing of the policy: one harmless statement stays, since IAM stores no empty policy and only its owner deletes it"
+			}
+			put(c, t.findingsOf(p))
 		}
 	}
 	if due == nil {

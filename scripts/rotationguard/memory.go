@@ -28,7 +28,7 @@ func (f *memoryFlags) register(cmd *cobra.Command) {
 }
 
 // open finds the ledger: the file that is named, or the one of the account that the credentials are of. Then the caller is known too.
-func (f *memoryFlags) open(cmd *cobra.Command, needCaller bool) (*ledger.File, identity, error) {
+func (f *memoryFlags) open(cmd *cobra.Command, needCaller bool) (ledger.Ledger, identity, error) {
 	var id identity
 	if f.path() != "" && !needCaller {
 		l, err := ledger.OpenFile(f.path())

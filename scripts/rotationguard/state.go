@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/spf13/cobra"
@@ -25,21 +26,25 @@ func (f *ledgerFlag) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.path, "ledger", "", "the file with what earlier runs found and wrote (default: one for each account and Region in your state folder)")
 }
 
-// open opens the ledger of an account and Region.
-func (f *ledgerFlag) open(ctx context.Context, c *config.Config, cfg aws.Config, id identity) (*ledger.File, error) {
-	if c.Ledger.Table != "" && f.path == "" {
-		return nil, c.ProblemAt("ledger.table", errors.New("the command keeps its ledger in a file: leave the table empty, or name a file with --ledger"))
-	}
-	if f.path != "" {
+// open opens the ledger of an account and Region: the file that is named, the table that command and Lambda function share, or the file of
+// the state folder.
+func (f *ledgerFlag) open(ctx context.Context, c *config.Config, cfg aws.Config, id identity) (ledger.Ledger, error) {
+	switch {
+	case f.path != "":
 		return ledger.OpenFile(f.path)
+	case c.Ledger.Table != "":
+		return ledger.OpenTable(ctx, dynamodb.NewFromConfig(cfg), c.Ledger.Table, id.account+"/"+cfg.Region)
 	}
 	path, err := defaultLedger(cfg, id)
 	if err != nil {
 		return nil, err
 	}
 	l, err := ledger.OpenFile(path)
-	if err != nil || !emulated(cfg) {
-		return l, err
+	if err != nil {
+		return nil, err
+	}
+	if !emulated(cfg) {
+		return l, nil
 	}
 	return f.afterReset(ctx, l, cfg)
 }
@@ -83,7 +88,7 @@ const asked = 5
 // afterReset begins the ledger of a local emulator anew when none of the secrets that it knows exists any more: what was written to an
 // account that is gone must not count against one that has its number. A secret's ARN ends in random characters, so another account's
 // secrets never are these. An account in AWS does not lose its history so.
-func (f *ledgerFlag) afterReset(ctx context.Context, l *ledger.File, cfg aws.Config) (*ledger.File, error) {
+func (f *ledgerFlag) afterReset(ctx context.Context, l *ledger.File, cfg aws.Config) (ledger.Ledger, error) {
 	records, err := l.Secrets(ctx)
 	if err != nil || len(records) == 0 {
 		return l, nil

@@ -121,7 +121,7 @@ type line struct {
 	sweep.Sweeper
 	notes    []string
 	progress *progress
-	ledger   *ledger.File
+	ledger   ledger.Ledger
 }
 
 func (l *line) close() {
@@ -157,7 +157,7 @@ func (f *lineFlags) line(cmd *cobra.Command, command string) (*line, error) {
 		return nil, err
 	}
 	l.Account, l.Region, l.Caller = id.account, cfg.Region, id.caller
-	if err := f.remember(ctx, l, &settings, func() (*ledger.File, error) { return f.ledgerFlag.open(ctx, &c, cfg, id) }); err != nil {
+	if err := f.remember(ctx, l, &settings, func() (ledger.Ledger, error) { return f.ledgerFlag.open(ctx, &c, cfg, id) }); err != nil {
 		return nil, err
 	}
 	l.Clients = repair.NewClients(cfg)
@@ -168,7 +168,7 @@ func (f *lineFlags) line(cmd *cobra.Command, command string) (*line, error) {
 }
 
 // remember opens the ledger. A sweep that writes nothing does without one that cannot be used, and says so.
-func (f *lineFlags) remember(ctx context.Context, l *line, settings *sweep.Settings, open func() (*ledger.File, error)) error {
+func (f *lineFlags) remember(ctx context.Context, l *line, settings *sweep.Settings, open func() (ledger.Ledger, error)) error {
 	file, err := open()
 	if err == nil {
 		l.ledger, l.Ledger = file, file

@@ -23,11 +23,18 @@ func newReader(stack awscdk.Stack) awsiam.Role {
 			"secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy",
 		}, []string{*secrets}, nil),
 		statement("ReadFunctions", awsiam.Effect_ALLOW, []string{
-			"lambda:GetFunctionConfiguration", "lambda:GetPolicy", "lambda:ListTags",
+			"lambda:GetFunctionConfiguration", "lambda:GetPolicy", "lambda:ListTags", "lambda:ListAliases", "lambda:ListVersionsByFunction",
 		}, []string{*functions}, nil),
 		statement("ReadRoles", awsiam.Effect_ALLOW, []string{
 			"iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies",
 		}, []string{*arn(stack, "iam", "role/*")}, nil),
+		// Who is declared under operators: may be a user or a group.
+		statement("ReadUsers", awsiam.Effect_ALLOW, []string{
+			"iam:GetUser", "iam:ListUserPolicies", "iam:GetUserPolicy", "iam:ListAttachedUserPolicies", "iam:ListGroupsForUser",
+		}, []string{*arn(stack, "iam", "user/*")}, nil),
+		statement("ReadGroups", awsiam.Effect_ALLOW, []string{
+			"iam:GetGroup", "iam:ListGroupPolicies", "iam:GetGroupPolicy", "iam:ListAttachedGroupPolicies",
+		}, []string{*arn(stack, "iam", "group/*")}, nil),
 		// AWS's managed policies belong to the account "aws".
 		statement("ReadManagedPolicies", awsiam.Effect_ALLOW, []string{
 			"iam:GetPolicy", "iam:GetPolicyVersion",

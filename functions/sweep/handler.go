@@ -137,8 +137,8 @@ func (h *handler) sweep(ctx context.Context, asked request) (report.Outcome, *fa
 		return outcome, failed(sweepFailed, "%v", unremembered)
 	}
 	sweeper := &sweep.Sweeper{
-		Source:  inventory.New(inventory.NewClients(h.cfg), inventory.Options{Rules: settings.Rules}),
-		Judging: settings.Judging, Repair: settings.Repair, RemindAfter: settings.RemindAfter, Clients: repair.NewClients(h.cfg),
+		Source:    inventory.New(inventory.NewClients(h.cfg), inventory.Options{Rules: settings.Rules, Account: aws.ToString(who.Account)}),
+		Operators: settings.Operators, Judging: settings.Judging, Repair: settings.Repair, RemindAfter: settings.RemindAfter, Clients: repair.NewClients(h.cfg),
 		Account: aws.ToString(who.Account), Region: h.cfg.Region, Caller: aws.ToString(who.Arn), Command: "sweep", Visible: visible,
 		Forgetful: h.deployed.table == "",
 	}

@@ -38,6 +38,25 @@ func (j *judge) functionPolicy() []*Finding {
 	return findings
 }
 
+// unreadQualifiers are what keeps the policies at other qualifiers from being known, where they are asked for.
+func (j *judge) unreadQualifiers() []string {
+	if !j.opts.AllQualifiers {
+		return nil
+	}
+	var unread []string
+	for _, g := range j.setup.Function.Gaps {
+		if g.Call == "lambda:ListAliases" || g.Call == "lambda:ListVersionsByFunction" {
+			unread = append(unread, gapText(g))
+		}
+	}
+	for i := range j.setup.Function.OtherPolicies {
+		if p := &j.setup.Function.OtherPolicies[i]; p.Document == nil && p.Gap != nil {
+			unread = append(unread, gapText(*p.Gap))
+		}
+	}
+	return unread
+}
+
 // exposure is one kind of caller that a statement lets in.
 type exposure struct {
 	rule     string

@@ -96,7 +96,7 @@ func (j *judge) secret(s *rotation.Secret, all []*Finding, common, own *tally, u
 		out.Findings = append(slices.Clone(all), t.findings...)
 		j.declaration(s, &out, &t)
 		sortFindings(out.Findings)
-		out.Verdict, out.Reason = decide(out.Findings, &t, unsure)
+		out.Verdict, out.Reason = decide(out.Findings, &t, unsure, j.unreadQualifiers())
 		out.Decided = len(t.unknown) == 0
 	}
 	j.exempt(s, &out)
@@ -120,7 +120,7 @@ func merge(a, b *tally) tally {
 }
 
 // decide orders broken before unknown before drifted.
-func decide(findings []*Finding, t *tally, unsure []string) (Verdict, string) {
+func decide(findings []*Finding, t *tally, unsure, qualifiers []string) (Verdict, string) {
 	switch {
 	case len(t.denied) > 0:
 		return Broken, "the next rotation fails: " + countText(t.denied)
@@ -128,6 +128,8 @@ func decide(findings []*Finding, t *tally, unsure []string) (Verdict, string) {
 		return Unknown, "whether rotation can work is not known: " + countText(t.unknown)
 	case len(unsure) > 0:
 		return Unknown, "what the role may do beyond rotation could not be settled: " + countText(unsure)
+	case len(qualifiers) > 0:
+		return Unknown, "who may invoke other versions and aliases of the function is not known: " + countText(qualifiers)
 	}
 	return bySeverity(findings)
 }

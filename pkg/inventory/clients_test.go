@@ -24,8 +24,8 @@ func TestClientsOnlyRead(t *testing.T) {
 			}
 		}
 	}
-	if interfaces != 5 {
-		t.Errorf("%d client interfaces were looked at, want 5", interfaces)
+	if interfaces != 6 {
+		t.Errorf("%d client interfaces were looked at, want 6", interfaces)
 	}
 }
 

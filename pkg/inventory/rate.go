@@ -33,6 +33,8 @@ var pools = map[string]pool{
 	"secretsmanager:GetResourcePolicy": poolSecretsPolicy,
 	"lambda:GetFunctionConfiguration":  poolFunctionRead,
 	"lambda:ListTags":                  poolFunctionRead,
+	"lambda:ListAliases":               poolFunctionRead,
+	"lambda:ListVersionsByFunction":    poolFunctionRead,
 	"lambda:GetPolicy":                 poolFunctionGet,
 }
 

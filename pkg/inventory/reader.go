@@ -24,6 +24,12 @@ type Options struct {
 	// account that no role is configured for. Nil: no other account is read.
 	Member func(ctx context.Context, account string) (clients Clients, ok bool, err error)
 
+	// Account is the clients' own account, where it is known; else it is that of the first secret.
+	Account string
+
+	// AllQualifiers reads also the function policies at versions and aliases that no secret names.
+	AllQualifiers bool
+
 	// Everything reads also what decides nothing under Rules: excluded secrets' policies, and the stacks of functions whose strategy is
 	// declared. A snapshot is made so, because it may be judged by other rules.
 	Everything bool

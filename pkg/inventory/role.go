@@ -3,7 +3,6 @@ package inventory
 import (
 	"context"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -65,32 +64,47 @@ func (r *run) readRole(ctx context.Context, s *site, role rotation.Role) (rotati
 			return role, err
 		}
 	}
-	if err := r.inline(ctx, s, &role, name); err != nil {
-		return role, err
+	h, err := r.holdings(ctx, s, rolePrincipal(s, role.ARN))
+	if h.gone {
+		return rotation.Role{ARN: role.ARN, Presence: rotation.Absent}, nil
 	}
-	return role, r.attached(ctx, s, &role, name)
+	role.Identity, role.Gaps = h.policies, append(role.Gaps, h.gaps...)
+	return role, err
 }
 
 func (r *run) keepRole(ctx context.Context, s *site, role *rotation.Role, is *types.Role) error {
 	role.Presence, role.ID = rotation.Present, aws.ToString(is.RoleId)
 	role.Trust = rotation.NewPolicy(rotation.PolicyTrust, "", decoded(aws.ToString(is.AssumeRolePolicyDocument)))
-	for _, t := range is.Tags {
-		if role.Tags == nil {
-			role.Tags = map[string]string{}
-		}
-		role.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
-	}
+	role.Tags = iamTags(is.Tags)
 	if used := is.RoleLastUsed; used != nil {
 		role.LastUsed, role.LastUsedIn = utc(used.LastUsedDate), aws.ToString(used.Region)
 	}
-	if b := is.PermissionsBoundary; b != nil && aws.ToString(b.PermissionsBoundaryArn) != "" {
-		p, err := r.managedPolicy(ctx, s, rotation.ARN(*b.PermissionsBoundaryArn))
-		if err != nil {
-			return err
-		}
-		role.Boundary = as(p, rotation.PolicyBoundary)
+	var err error
+	role.Boundary, err = r.boundary(ctx, s, is.PermissionsBoundary)
+	return err
+}
+
+func iamTags(tags []types.Tag) map[string]string {
+	if len(tags) == 0 {
+		return nil
 	}
-	return nil
+	m := make(map[string]string, len(tags))
+	for _, t := range tags {
+		m[aws.ToString(t.Key)] = aws.ToString(t.Value)
+	}
+	return m
+}
+
+// boundary reads the policy that bounds a role or user; nil where none does.
+func (r *run) boundary(ctx context.Context, s *site, b *types.AttachedPermissionsBoundary) (*rotation.Policy, error) {
+	if b == nil || aws.ToString(b.PermissionsBoundaryArn) == "" {
+		return nil, nil
+	}
+	p, err := r.managedPolicy(ctx, s, rotation.ARN(*b.PermissionsBoundaryArn))
+	if err != nil {
+		return nil, err
+	}
+	return as(p, rotation.PolicyBoundary), nil
 }
 
 // decoded undoes the URL encoding of IAM's documents (RFC 3986, IAM API reference, GetRole): a plus sign is a plus sign. What does not
@@ -110,78 +124,6 @@ func as(p rotation.Policy, source rotation.PolicySource) *rotation.Policy {
 	p.Source = source
 	p.Parse() // the document carries the name of its place
 	return &p
-}
-
-// inline reads the role's inline policies.
-func (r *run) inline(ctx context.Context, s *site, role *rotation.Role, name string) error {
-	const list, get = "iam:ListRolePolicies", "iam:GetRolePolicy"
-	names, err := paged(func(marker *string) ([]string, *string, bool, error) {
-		out, err := ask(ctx, s, list, s.clients.Roles.ListRolePolicies, &iam.ListRolePoliciesInput{RoleName: &name, Marker: marker})
-		if err != nil {
-			return nil, nil, false, err
-		}
-		return out.PolicyNames, out.Marker, out.IsTruncated, nil
-	})
-	if err != nil {
-		return s.roleGap(role, list, err)
-	}
-	slices.Sort(names)
-	for _, policy := range names {
-		out, err := ask(ctx, s, get, s.clients.Roles.GetRolePolicy, &iam.GetRolePolicyInput{RoleName: &name, PolicyName: &policy})
-		switch {
-		case err != nil && absent(err): // removed since it was listed
-		case err != nil:
-			g, err := s.gap(get, string(role.ARN)+" "+policy, err)
-			if err != nil {
-				return err
-			}
-			role.Identity = append(role.Identity, unreadable(rotation.PolicyInline, policy, &g))
-		default:
-			role.Identity = append(role.Identity, rotation.NewPolicy(rotation.PolicyInline, policy, decoded(aws.ToString(out.PolicyDocument))))
-		}
-	}
-	return nil
-}
-
-// attached reads the managed policies attached to the role.
-func (r *run) attached(ctx context.Context, s *site, role *rotation.Role, name string) error {
-	const list = "iam:ListAttachedRolePolicies"
-	attached, err := paged(func(marker *string) ([]types.AttachedPolicy, *string, bool, error) {
-		out, err := ask(ctx, s, list, s.clients.Roles.ListAttachedRolePolicies, &iam.ListAttachedRolePoliciesInput{RoleName: &name, Marker: marker})
-		if err != nil {
-			return nil, nil, false, err
-		}
-		return out.AttachedPolicies, out.Marker, out.IsTruncated, nil
-	})
-	if err != nil {
-		return s.roleGap(role, list, err)
-	}
-	slices.SortFunc(attached, func(a, b types.AttachedPolicy) int {
-		return strings.Compare(aws.ToString(a.PolicyArn), aws.ToString(b.PolicyArn))
-	})
-	for _, a := range attached {
-		p, err := r.managedPolicy(ctx, s, rotation.ARN(aws.ToString(a.PolicyArn)))
-		if err != nil {
-			return err
-		}
-		if p.Presence != rotation.Absent { // else it was detached and deleted since it was listed
-			role.Identity = append(role.Identity, p)
-		}
-	}
-	return nil
-}
-
-// roleGap keeps that a list of the role's policies could not be read; a role gone meanwhile is absent.
-func (s *site) roleGap(role *rotation.Role, call string, err error) error {
-	if absent(err) {
-		*role = rotation.Role{ARN: role.ARN, Presence: rotation.Absent}
-		return nil
-	}
-	g, err := s.gap(call, string(role.ARN), err)
-	if err == nil {
-		role.Gaps = append(role.Gaps, g)
-	}
-	return err
 }
 
 // managedPolicy reads the default version of a managed policy, once however many roles it is attached to.

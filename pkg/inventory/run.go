@@ -27,9 +27,11 @@ type run struct {
 	stacks  memo[string, stackParameters]
 	masters memo[rotation.ARN, rotation.Secret]
 	secrets memo[rotation.ARN, rotation.Policy] // secrets' resource policies
+	others  memo[rotation.ARN, qualified]
+	used    map[rotation.ARN]bool // the functions that secrets name, as they name them
 }
 
-func newRun(r *Reader) *run { return &run{reader: r, home: r.home} }
+func newRun(r *Reader) *run { return &run{reader: r, home: r.home, account: r.options.Account} }
 
 // groups is the whole reading: list, configurations, then role by role.
 func (r *run) groups(ctx context.Context, scope rotation.Scope, yield func(rotation.Group) bool) error {
@@ -120,8 +122,10 @@ func (r *run) split(scope rotation.Scope, secrets []rotation.Secret) (units []*u
 			rest = append(rest, s)
 		}
 	}
+	r.used = make(map[rotation.ARN]bool, len(functions))
 	for _, arn := range slices.Sorted(maps.Keys(functions)) {
 		units = append(units, functions[arn])
+		r.used[arn] = true
 	}
 	for _, arn := range slices.Sorted(maps.Keys(externals)) {
 		units = append(units, externals[arn])
@@ -301,6 +305,11 @@ func (r *run) fill(ctx context.Context, u *unit, s *rotation.Setup) error {
 		if u.checked && isFunction(f.ARN) {
 			if f.Policy, err = r.functionPolicy(ctx, f.ARN); err != nil {
 				return err
+			}
+			if r.reader.options.AllQualifiers && f.Presence == rotation.Present {
+				if err = r.otherPolicies(ctx, f); err != nil {
+					return err
+				}
 			}
 		}
 		if f.Presence != rotation.Present {

@@ -30,11 +30,21 @@ type file struct {
 	Complete bool             `json:"complete"`
 	Listed   []rotation.ARN   `json:"listed"`
 	Groups   []rotation.Group `json:"groups"`
+	// Operators are the principals that the configuration declared when the snapshot was made.
+	Operators     []rotation.Operator `json:"operators,omitempty"`
+	AllQualifiers bool                `json:"all_qualifiers,omitempty"`
 }
 
-// WriteSnapshot writes what was read of an account as one JSON document. The same groups give the same bytes.
-func WriteSnapshot(w io.Writer, groups iter.Seq2[rotation.Group, error]) error {
-	f := file{Schema: SnapshotSchema, Groups: []rotation.Group{}, Listed: []rotation.ARN{}}
+// Also is what a snapshot holds besides the groups: the declared operators, and whether the groups were read with all qualifiers.
+type Also struct {
+	Operators     []rotation.Operator
+	AllQualifiers bool
+}
+
+// WriteSnapshot writes what was read of an account, and of its declared operators, as one JSON document. The same groups give the same
+// bytes.
+func WriteSnapshot(w io.Writer, groups iter.Seq2[rotation.Group, error], also Also) error {
+	f := file{Schema: SnapshotSchema, Groups: []rotation.Group{}, Listed: []rotation.ARN{}, Operators: also.Operators, AllQualifiers: also.AllQualifiers}
 	for g, err := range groups {
 		if err != nil {
 			return err
@@ -57,7 +67,7 @@ func WriteSnapshot(w io.Writer, groups iter.Seq2[rotation.Group, error]) error {
 }
 
 // SaveSnapshot writes a snapshot file, readable by its owner only. It replaces an older one at once or not at all.
-func SaveSnapshot(path string, groups iter.Seq2[rotation.Group, error]) (err error) {
+func SaveSnapshot(path string, groups iter.Seq2[rotation.Group, error], also Also) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".snapshot-*") // mode 0600
 	if err != nil {
 		return fmt.Errorf("writing the snapshot %s: %w", path, fileCause(err))
@@ -67,7 +77,7 @@ func SaveSnapshot(path string, groups iter.Seq2[rotation.Group, error]) (err err
 			err = errors.Join(err, os.Remove(f.Name()))
 		}
 	}()
-	err = WriteSnapshot(f, groups)
+	err = WriteSnapshot(f, groups, also)
 	if closed := f.Close(); err == nil && closed != nil {
 		err = fmt.Errorf("writing the snapshot %s: %w", path, closed)
 	}
@@ -91,12 +101,14 @@ func fileCause(err error) error {
 
 // Snapshot is an account's inventory out of a file.
 type Snapshot struct {
-	Account string
-	Region  string
+	Account       string
+	Region        string
+	AllQualifiers bool // it holds the function policies at qualifiers that no secret names
 
-	rules   rotation.Rules
-	groups  []rotation.Group
-	listing rotation.Listing
+	rules     rotation.Rules
+	groups    []rotation.Group
+	listing   rotation.Listing
+	operators []rotation.Operator
 }
 
 // OpenSnapshot reads a snapshot file, strictly: an unknown field or a value of the wrong type is an error that names the file and the
@@ -134,7 +146,7 @@ func ReadSnapshot(data []byte, rules rotation.Rules) (*Snapshot, error) {
 		return nil, err
 	}
 	s := &Snapshot{
-		Account: f.Account, Region: f.Region, rules: rules, groups: f.Groups,
+		Account: f.Account, Region: f.Region, rules: rules, groups: f.Groups, operators: f.Operators, AllQualifiers: f.AllQualifiers,
 		listing: rotation.Listing{Complete: f.Complete, Secrets: f.Listed},
 	}
 	s.prepare()
@@ -193,13 +205,33 @@ func (f *file) check() error {
 					return fmt.Errorf("field %s.function_arn: it is not the setup's function", where)
 				}
 			}
-			for _, p := range presences(&f.Groups[i].Setups[j]) {
-				switch p.presence {
-				case rotation.NotRead, rotation.Present, rotation.Absent, rotation.Unreadable:
-				default:
-					return fmt.Errorf("field %s.%s: %s is no presence", at, p.field, quoted(string(p.presence)))
-				}
+			if err := checkPresences(at, presences(&f.Groups[i].Setups[j])); err != nil {
+				return err
 			}
+		}
+	}
+	for i := range f.Operators {
+		o, at := &f.Operators[i], fmt.Sprintf("operators[%d]", i)
+		if _, err := o.Principal.Parse(); err != nil {
+			return fmt.Errorf("field %s.principal: %w", at, err)
+		}
+		all := []presence{{"presence", o.Presence}}
+		for p := range operatorPolicies(o) {
+			all = append(all, presence{p.Label(), p.Presence})
+		}
+		if err := checkPresences(at, all); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkPresences(at string, all []presence) error {
+	for _, p := range all {
+		switch p.presence {
+		case rotation.NotRead, rotation.Present, rotation.Absent, rotation.Unreadable:
+		default:
+			return fmt.Errorf("field %s.%s: %s is no presence", at, p.field, quoted(string(p.presence)))
 		}
 	}
 	return nil
@@ -234,6 +266,9 @@ func policies(s *rotation.Setup) iter.Seq[*rotation.Policy] {
 		for i := range s.Secrets {
 			all = append(all, &s.Secrets[i].Policy)
 		}
+		for i := range s.Function.OtherPolicies {
+			all = append(all, &s.Function.OtherPolicies[i])
+		}
 		for _, p := range all {
 			if !yield(p) {
 				return
@@ -242,8 +277,26 @@ func policies(s *rotation.Setup) iter.Seq[*rotation.Policy] {
 	}
 }
 
+func operatorPolicies(o *rotation.Operator) iter.Seq[*rotation.Policy] {
+	return func(yield func(*rotation.Policy) bool) {
+		for i := range o.Identity {
+			if !yield(&o.Identity[i]) {
+				return
+			}
+		}
+		if o.Boundary != nil {
+			yield(o.Boundary)
+		}
+	}
+}
+
 // prepare parses the documents and declares the secrets by the rules at hand.
 func (s *Snapshot) prepare() {
+	for i := range s.operators {
+		for p := range operatorPolicies(&s.operators[i]) {
+			p.Parse()
+		}
+	}
 	known, keys := s.metadata(), s.keys()
 	for i := range s.groups {
 		s.groups[i].Listed = &s.listing
@@ -368,6 +421,25 @@ func (s *Snapshot) Groups(ctx context.Context, scope rotation.Scope) iter.Seq2[r
 			}
 		}
 	}
+}
+
+// Operators gives the declared principals as the snapshot holds them. It holds those that were declared when it was made; another one is a
+// gap, and unknown.
+func (s *Snapshot) Operators(_ context.Context, declared []rotation.Operator) ([]rotation.Operator, error) {
+	var out []rotation.Operator
+	for _, d := range declared {
+		i := slices.IndexFunc(s.operators, func(o rotation.Operator) bool { return o.Principal == d.Principal })
+		o := rotation.Operator{Principal: d.Principal, Gaps: []rotation.Gap{{
+			Call: "iam:Get" + principalNoun(d.Principal), Resource: rotation.OneLine(string(d.Principal)), Code: "NotInSnapshot",
+			Message: "the snapshot does not hold this operator: save it again with the configuration that declares it",
+		}}}
+		if i >= 0 {
+			o = s.operators[i]
+		}
+		o.May = d.May
+		out = append(out, o)
+	}
+	return out, nil
 }
 
 func (s *Snapshot) has(id string) bool {

@@ -40,7 +40,7 @@ func TestSnapshotGivesWhatTheAccountGave(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "account.json")
 	rules := rotation.Rules{Exclude: []rotation.Exclusion{{Match: rotation.Match{Name: "p/2"}, Reason: "moves out"}}}
 	r := reader(a, inventory.Options{Everything: true})
-	if err := inventory.SaveSnapshot(path, r.Groups(t.Context(), rotation.Scope{})); err != nil {
+	if err := inventory.SaveSnapshot(path, r.Groups(t.Context(), rotation.Scope{}), inventory.Also{}); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
@@ -74,7 +74,7 @@ func TestSnapshotGivesWhatTheAccountGave(t *testing.T) {
 
 func TestSnapshotHoldsNothingPrivate(t *testing.T) {
 	var out bytes.Buffer
-	if err := inventory.WriteSnapshot(&out, reader(manyAccount(t), inventory.Options{Everything: true}).Groups(t.Context(), rotation.Scope{})); err != nil {
+	if err := inventory.WriteSnapshot(&out, reader(manyAccount(t), inventory.Options{Everything: true}).Groups(t.Context(), rotation.Scope{}), inventory.Also{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, canary := range []string{"canary", "PASSWORD", "functionName"} {
@@ -92,7 +92,7 @@ func TestSnapshotOfTheSameAccountIsTheSameBytes(t *testing.T) {
 	var files []string
 	for range 3 {
 		var out bytes.Buffer
-		if err := inventory.WriteSnapshot(&out, reader(a, inventory.Options{}).Groups(t.Context(), rotation.Scope{})); err != nil {
+		if err := inventory.WriteSnapshot(&out, reader(a, inventory.Options{}).Groups(t.Context(), rotation.Scope{}), inventory.Also{}); err != nil {
 			t.Fatal(err)
 		}
 		files = append(files, out.String())
@@ -106,7 +106,7 @@ func TestSnapshotWithRulesThatNameAMasterNotRead(t *testing.T) {
 	a := awstest.New(t, awstest.Options{})
 	addRotation(a, "f", "s", "master")
 	var out bytes.Buffer
-	if err := inventory.WriteSnapshot(&out, reader(a, inventory.Options{}).Groups(t.Context(), rotation.Scope{})); err != nil {
+	if err := inventory.WriteSnapshot(&out, reader(a, inventory.Options{}).Groups(t.Context(), rotation.Scope{}), inventory.Also{}); err != nil {
 		t.Fatal(err)
 	}
 	for master, known := range map[string]bool{secretARN("master"): true, strings.TrimSuffix(secretARN("master"), "-AbCdEf"): true, secretARN("elsewhere"): false} {
@@ -160,7 +160,7 @@ func TestBadSnapshotIsOneLineThatNamesFileAndField(t *testing.T) {
 	if _, err := inventory.OpenSnapshot(filepath.Join(t.TempDir(), "none.json"), rotation.Rules{}); err == nil || strings.Count(err.Error(), "none.json") != 1 {
 		t.Errorf("missing file: %v", err)
 	}
-	if err := inventory.SaveSnapshot(filepath.Join(t.TempDir(), "no", "such", "folder"), func(func(rotation.Group, error) bool) {}); err == nil {
+	if err := inventory.SaveSnapshot(filepath.Join(t.TempDir(), "no", "such", "folder"), func(func(rotation.Group, error) bool) {}, inventory.Also{}); err == nil {
 		t.Error("a snapshot was saved where there is no folder")
 	}
 }
@@ -174,14 +174,14 @@ func FuzzReadSnapshot(f *testing.F) {
 			return
 		}
 		var once, twice bytes.Buffer
-		if err := inventory.WriteSnapshot(&once, s.Groups(t.Context(), rotation.Scope{})); err != nil {
+		if err := inventory.WriteSnapshot(&once, s.Groups(t.Context(), rotation.Scope{}), inventory.Also{}); err != nil {
 			t.Fatal(err)
 		}
 		again, err := inventory.ReadSnapshot(once.Bytes(), rotation.Rules{})
 		if err != nil {
 			t.Fatalf("what was written cannot be read: %v\n%s", err, once.String())
 		}
-		if err := inventory.WriteSnapshot(&twice, again.Groups(t.Context(), rotation.Scope{})); err != nil || !bytes.Equal(once.Bytes(), twice.Bytes()) {
+		if err := inventory.WriteSnapshot(&twice, again.Groups(t.Context(), rotation.Scope{}), inventory.Also{}); err != nil || !bytes.Equal(once.Bytes(), twice.Bytes()) {
 			t.Errorf("a round trip changes it (%v): %s", err, cmp.Diff(once.String(), twice.String()))
 		}
 	})

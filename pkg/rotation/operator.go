@@ -3,6 +3,7 @@ package rotation
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/rotationguard/rotationguard/pkg/policy"
 )
@@ -108,9 +109,13 @@ func (o *Operator) request(action, resource string) policy.Request {
 		"aws:SourceVpc", "aws:TokenIssueTime", "aws:MultiFactorAuthPresent", "aws:MultiFactorAuthAge", "aws:userid", "aws:username", "aws:PrincipalType",
 		"aws:SourceIdentity", "aws:ResourceAccount", "aws:ResourceTag/*", "aws:FederatedProvider",
 	})
-	if o.Presence == Present && len(o.Gaps) == 0 {
+	switch {
+	case strings.HasPrefix(o.Principal.Parts().Resource, "group/"): // who of the group calls is not known
+		delete(ctx, "aws:PrincipalArn")
+		unknown = append(unknown, "aws:PrincipalArn", "aws:PrincipalTag/*")
+	case o.Presence == Present && len(o.Gaps) == 0:
 		addTags(ctx, "aws:PrincipalTag/", o.Tags)
-	} else {
+	default:
 		unknown = append(unknown, "aws:PrincipalTag/*")
 	}
 	return policy.Request{Caller: o.caller(), Action: action, Resource: resource, Context: ctx, Unknown: unknown}

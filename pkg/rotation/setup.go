@@ -45,7 +45,7 @@ const (
 // policy that IAM's grammar admits, and Gap says why.
 type Policy struct {
 	Source   PolicySource     `json:"source"`
-	Name     string           `json:"name,omitempty"` // policy name; for an attached one, the last segment of its ARN
+	Name     string           `json:"name,omitempty"` // policy name; of a managed one the last segment of its ARN, or the ARN where two end alike
 	ARN      ARN              `json:"arn,omitempty"`  // of a managed policy
 	Presence Presence         `json:"presence"`
 	Text     string           `json:"text,omitempty"` // the JSON, URL-decoded, byte for byte
@@ -90,6 +90,9 @@ func (p *Policy) Label() string {
 	case PolicyTrust:
 		return "trust policy"
 	case PolicyFunction:
+		if p.Name != "" {
+			return "function policy at the qualifier " + p.Name
+		}
 		return "function policy"
 	case PolicySecret:
 		return "secret policy"
@@ -97,6 +100,23 @@ func (p *Policy) Label() string {
 		return "key policy"
 	default:
 		return string(p.Source) + " policy"
+	}
+}
+
+// Distinguish names managed policies of one principal whose ARNs end alike by their whole ARN: AWS's own policies and an account's, or two
+// paths, may share a name, and a finding must say which is meant.
+func Distinguish(policies []Policy) {
+	count := map[string]int{}
+	for i := range policies {
+		if p := &policies[i]; p.Source == PolicyAttached && p.ARN != "" {
+			count[p.ARN.RoleName()]++
+		}
+	}
+	for i := range policies {
+		if p := &policies[i]; p.Source == PolicyAttached && count[p.ARN.RoleName()] > 1 && p.Name != string(p.ARN) {
+			p.Name = string(p.ARN)
+			p.Parse()
+		}
 	}
 }
 

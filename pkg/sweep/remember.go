@@ -35,6 +35,16 @@ func (s *Sweeper) observe(ctx context.Context, outcome *report.Outcome, complete
 			}
 		}
 	}
+	for i := range outcome.Operators {
+		o := &outcome.Operators[i]
+		read[o.Principal], unread[o.Principal] = true, o.Verdict == drift.Unknown
+		for _, f := range o.Findings {
+			if !seen[f.ID] {
+				seen[f.ID] = true
+				findings = append(findings, f)
+			}
+		}
+	}
 	covers := func(f drift.Finding) bool {
 		known := false
 		for _, thing := range []rotation.ARN{f.Secret, f.Function, f.Subject} {

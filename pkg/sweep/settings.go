@@ -16,6 +16,7 @@ import (
 // Settings are a config in the words of the packages that act on it.
 type Settings struct {
 	Rules       rotation.Rules
+	Operators   []rotation.Operator // declared, not yet read
 	Judging     drift.Options
 	Repair      repair.Options
 	RemindAfter time.Duration
@@ -41,6 +42,9 @@ func NewSettings(c *config.Config, at time.Time) (Settings, error) {
 	}
 	if err := s.Rules.Validate(); err != nil {
 		return Settings{}, c.ProblemAt("rotations", err)
+	}
+	for _, o := range c.Operators {
+		s.Operators = append(s.Operators, rotation.Operator{Principal: rotation.ARN(o.Principal), May: rotation.Permission(o.May)})
 	}
 	names := make([]string, 0, len(c.Templates))
 	for name := range c.Templates {

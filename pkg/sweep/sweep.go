@@ -23,6 +23,7 @@ import (
 // Source is an account, or a snapshot of one.
 type Source interface {
 	Groups(ctx context.Context, scope rotation.Scope) iter.Seq2[rotation.Group, error]
+	Operators(ctx context.Context, declared []rotation.Operator) ([]rotation.Operator, error)
 }
 
 // Sweeper sweeps one account and Region. Without a Ledger nothing is remembered and, as every write needs its journal entry,
@@ -30,9 +31,11 @@ type Source interface {
 type Sweeper struct {
 	Source  Source
 	Judging drift.Options
-	Repair  repair.Options
-	Clients repair.Clients
-	Ledger  ledger.Ledger
+	// Operators are the principals that are declared to hold a permission set. They are judged when the whole account is swept.
+	Operators []rotation.Operator
+	Repair    repair.Options
+	Clients   repair.Clients
+	Ledger    ledger.Ledger
 	// Forgetful says that the ledger ends with the run: nothing is said of rolling back.
 	Forgetful bool
 
@@ -60,8 +63,12 @@ func (s *Sweeper) Sweep(ctx context.Context, scope rotation.Scope) (report.Outco
 // Plan is the left half of the line: what stands, and what would be written. In mode report the plan is empty.
 func (s *Sweeper) Plan(ctx context.Context, scope rotation.Scope) (report.Outcome, repair.Plan, error) {
 	outcome := s.outcome()
-	judgements, complete, err := s.find(ctx, scope, &outcome)
+	acted := operated{wanted: len(s.Operators) > 0}
+	judgements, complete, err := s.find(ctx, scope, &outcome, &acted)
 	if err != nil {
+		return outcome, repair.Plan{}, err
+	}
+	if err := s.judgeOperators(ctx, scope, &outcome, &acted); err != nil {
 		return outcome, repair.Plan{}, err
 	}
 	history := repair.History{At: s.now(), Complete: complete}
@@ -88,7 +95,7 @@ func (s *Sweeper) Plan(ctx context.Context, scope rotation.Scope) (report.Outcom
 // Apply writes what a person approved of a stored plan, as far as what it rests on still stands.
 func (s *Sweeper) Apply(ctx context.Context, stored repair.Plan) (report.Outcome, error) {
 	approving := *s
-	approving.Repair.Mode, approving.Repair.Approved = stored.Mode, true
+	approving.Repair.Mode, approving.Repair.Approved, approving.Operators = stored.Mode, true, nil
 	if !stored.Writes() {
 		outcome := approving.outcome()
 		outcome.Changes = stored.Changes
@@ -120,7 +127,7 @@ func (s *Sweeper) Rollback(ctx context.Context, run string, undoing repair.Undoi
 	if err != nil {
 		return outcome, err
 	}
-	judgements, complete, err := s.find(ctx, scope, &outcome)
+	judgements, complete, err := s.find(ctx, scope, &outcome, &operated{})
 	if err != nil {
 		return outcome, err
 	}
@@ -200,7 +207,7 @@ func (s *Sweeper) judge(ctx context.Context, scope rotation.Scope) ([]drift.Judg
 
 // find reads the setups in scope as they stand and compares each with its contract. The outcome takes every answer; a judgement is
 // kept whole only where a plan may have to do with it or with another function of its role. complete says that the whole account was read.
-func (s *Sweeper) find(ctx context.Context, scope rotation.Scope, outcome *report.Outcome) (judgements []drift.Judgement, complete bool, err error) {
+func (s *Sweeper) find(ctx context.Context, scope rotation.Scope, outcome *report.Outcome, acted *operated) (judgements []drift.Judgement, complete bool, err error) {
 	complete = scope.All()
 	for group, err := range s.Source.Groups(ctx, scope) {
 		if err != nil {
@@ -210,6 +217,7 @@ func (s *Sweeper) find(ctx context.Context, scope rotation.Scope, outcome *repor
 			outcome.Errors = append(outcome.Errors, report.ErrorOf(gap))
 		}
 		complete = complete && group.Listed != nil && group.Listed.Complete
+		acted.add(&group)
 		judged := drift.Judge(group, s.Judging)
 		concerned := false
 		for i := range judged {

@@ -16,22 +16,24 @@ import (
 func newSnapshotCommand() *cobra.Command {
 	var account accountFlags
 	var cfgFlag configFlag
+	var allQualifiers bool
 	save := &cobra.Command{
 		Use:   "save FILE",
 		Short: "Write an account's inventory into one file",
 		Long: `Reads how the account's secrets are rotated and writes it into a file for "rotationguard sweep --snapshot". It holds names, ARNs, policies and
-rotation settings; never a secret's value, and nothing of a function's environment or code.`,
+rotation settings; never a secret's value, and nothing of a function's environment or code. The operators of the configuration are in it too.`,
 		Args: oneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return saveSnapshot(cmd, &account, &cfgFlag, args[0])
+			return saveSnapshot(cmd, &account, &cfgFlag, allQualifiers, args[0])
 		},
 	}
 	account.register(save)
 	cfgFlag.register(save)
+	save.Flags().BoolVar(&allQualifiers, "all-qualifiers", false, "also read the policies at versions and aliases that no secret names")
 	return parent("snapshot", "Keep an account's inventory in a file", save)
 }
 
-func saveSnapshot(cmd *cobra.Command, account *accountFlags, cfgFlag *configFlag, path string) error {
+func saveSnapshot(cmd *cobra.Command, account *accountFlags, cfgFlag *configFlag, allQualifiers bool, path string) error {
 	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
 		return fmt.Errorf("writing the snapshot %s: there is no folder %s", path, filepath.Dir(path))
 	}
@@ -44,7 +46,7 @@ func saveSnapshot(cmd *cobra.Command, account *accountFlags, cfgFlag *configFlag
 	if err != nil {
 		return err
 	}
-	options := inventory.Options{Rules: settings.Rules, Everything: true, Unthrottled: emulated(cfg)}
+	options := inventory.Options{Rules: settings.Rules, Everything: true, AllQualifiers: allQualifiers, Unthrottled: emulated(cfg)}
 	if c.Member.Role != "" {
 		id, err := whoami(ctx, cfg)
 		if err != nil {
@@ -55,7 +57,14 @@ func saveSnapshot(cmd *cobra.Command, account *accountFlags, cfgFlag *configFlag
 	bar := newProgress(cmd.ErrOrStderr())
 	options.Progress = bar.report
 	reader := inventory.New(inventory.NewClients(cfg), options)
+	operators, err := reader.Operators(ctx, settings.Operators)
+	if err != nil {
+		return err
+	}
 	secrets, gaps := 0, 0
+	for i := range operators {
+		gaps += len(inventory.OperatorGaps(&operators[i]))
+	}
 	err = inventory.SaveSnapshot(path, func(yield func(rotation.Group, error) bool) {
 		for g, err := range reader.Groups(ctx, rotation.Scope{}) {
 			for i := range g.Setups {
@@ -66,7 +75,7 @@ func saveSnapshot(cmd *cobra.Command, account *accountFlags, cfgFlag *configFlag
 				return
 			}
 		}
-	})
+	}, inventory.Also{Operators: operators, AllQualifiers: allQualifiers})
 	bar.wait()
 	if err != nil {
 		return err

@@ -143,7 +143,7 @@ func (f *lineFlags) line(cmd *cobra.Command, command string) (*line, error) {
 	}
 	settings.Judging.AllQualifiers = f.allQualifiers
 	l := &line{notes: notes, progress: newProgress(cmd.ErrOrStderr())}
-	l.Sweeper = sweep.Sweeper{Judging: settings.Judging, Repair: settings.Repair, RemindAfter: settings.RemindAfter, Command: command}
+	l.Sweeper = sweep.Sweeper{Operators: settings.Operators, Judging: settings.Judging, Repair: settings.Repair, RemindAfter: settings.RemindAfter, Command: command}
 	if f.snapshot != "" {
 		return l, f.fromSnapshot(l, settings)
 	}
@@ -162,7 +162,8 @@ func (f *lineFlags) line(cmd *cobra.Command, command string) (*line, error) {
 	}
 	l.Clients = repair.NewClients(cfg)
 	l.Source = inventory.New(inventory.NewClients(cfg), inventory.Options{
-		Rules: settings.Rules, Unthrottled: emulated(cfg), Member: member(cfg, &c, id), Progress: l.progress.report,
+		Rules: settings.Rules, Unthrottled: emulated(cfg), Member: member(cfg, &c, id), Progress: l.progress.report, Account: id.account,
+		AllQualifiers: f.allQualifiers,
 	})
 	return l, nil
 }
@@ -192,6 +193,9 @@ func (f *lineFlags) fromSnapshot(l *line, settings sweep.Settings) error {
 	snapshot, err := inventory.OpenSnapshot(f.snapshot, settings.Rules)
 	if err != nil {
 		return err
+	}
+	if f.allQualifiers && !snapshot.AllQualifiers {
+		return fmt.Errorf("--all-qualifiers: %s does not hold other versions and aliases; save it with \"rotationguard snapshot save --all-qualifiers\"", f.snapshot)
 	}
 	l.Source, l.Account, l.Region = snapshot, snapshot.Account, snapshot.Region
 	return nil

@@ -122,7 +122,10 @@ func (p *page) Secrets() iter.Seq[*pageSecret] {
 	}
 }
 
-// Operators are the declared principals with their findings.
+// HasOperators says whether Operators has anything.
+func (p *page) HasOperators() bool { return len(p.outcome.Operators) > 0 }
+
+// Operators are the declared principals with their findings. It is read once: what it gives is written.
 func (p *page) Operators() []pageOperator {
 	var all []pageOperator
 	for i := range p.outcome.Operators {

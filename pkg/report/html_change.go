@@ -51,7 +51,9 @@ func (p *page) change(c *repair.Change) pageChange {
 		v.At = newPageTime(*c.At)
 	}
 	for _, arn := range c.Secrets {
-		v.Secrets = append(v.Secrets, p.reference(arn))
+		if ref := p.reference(arn); ref != nil {
+			v.Secrets = append(v.Secrets, ref)
+		}
 	}
 	for _, id := range c.Findings {
 		ref := pageReference{Name: inert(id)}

@@ -252,7 +252,7 @@ func beyondText(f *drift.Finding) string {
 			return "anyone"
 		}
 		if f.Witness.Principal != nil {
-			return inert(*f.Witness.Principal)
+			return inert(strings.TrimPrefix(*f.Witness.Principal, "arn:aws:iam::"))
 		}
 		return ""
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rotationguard/rotationguard/pkg/drift"
 	"github.com/rotationguard/rotationguard/pkg/policy"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
 
 // pageSecret is one line of the list with what it opens to.
@@ -31,7 +32,11 @@ type pageSecret struct {
 	Tags           []string
 }
 
-type pageFact struct{ Name, Value string }
+// pageFact is a name with a value; Code says that the value is an identifier.
+type pageFact struct {
+	Name, Value string
+	Code        bool
+}
 
 func (p *page) secret(s *Secret) *pageSecret {
 	anchor := p.once(secretAnchor(s.ARN))
@@ -65,31 +70,38 @@ func (p *page) secret(s *Secret) *pageSecret {
 
 // facts are what the account says of the secret, and what is known of its next rotation.
 func facts(s *Secret) []pageFact {
-	list := []pageFact{{"Secret", inert(string(s.ARN))}}
-	add := func(name, value string) {
-		if value != "" {
-			list = append(list, pageFact{name, inert(value)})
+	var list []pageFact
+	for _, f := range []pageFact{
+		{"Secret", string(s.ARN), true}, {"Function", string(s.FunctionARN), true}, {"Role", string(s.RoleARN), true}, {"Key", s.KMSKeyID, true},
+		{"Master", string(s.Master), true}, {"Strategy", strategyText(s), false}, {"Can rotate", canRotate(s), false},
+	} {
+		if f.Value = inert(f.Value); f.Value != "" {
+			list = append(list, f)
 		}
 	}
-	add("Function", string(s.FunctionARN))
-	add("Role", string(s.RoleARN))
-	add("Key", s.KMSKeyID)
-	add("Master", string(s.Master))
-	if s.Strategy != "" {
-		add("Strategy", string(s.Strategy)+", from "+string(s.StrategySource))
-	}
-	if s.Verdict == drift.Skipped {
-		return list
-	}
-	switch {
-	case s.RotationCanWork == nil:
-		add("Can rotate", "not known")
-	case *s.RotationCanWork:
-		add("Can rotate", "yes")
-	default:
-		add("Can rotate", "no")
-	}
 	return list
+}
+
+func strategyText(s *Secret) string {
+	switch {
+	case s.Strategy == "":
+		return ""
+	case s.StrategySource == rotation.SourceDefault || s.StrategySource == "":
+		return string(s.Strategy) + ", as nothing is declared"
+	}
+	return string(s.Strategy) + ", declared by " + string(s.StrategySource)
+}
+
+func canRotate(s *Secret) string {
+	switch {
+	case s.Verdict == drift.Skipped:
+		return ""
+	case s.RotationCanWork == nil:
+		return "not known"
+	case *s.RotationCanWork:
+		return "yes"
+	}
+	return "no"
 }
 
 // severitiesOf names the severities that occur, worst first, those of exempt findings left out.
@@ -169,8 +181,8 @@ type pageFinding struct {
 
 type pageFix struct {
 	Summary, By, Where string
-	Many               int // findings that it ends, where there is more than one
-	Statements         []string
+	Many               int        // findings that it ends, where there is more than one
+	Forms              []pageForm // how other tools write it
 	Command            string
 	Same               *pageReference // the secret for which the same fix is written out
 }
@@ -212,11 +224,11 @@ func (p *page) finding(f *drift.Finding) pageFinding {
 	}
 	if w := f.Witness; w != nil {
 		if w.Principal != nil {
-			v.Witness = append(v.Witness, pageFact{"who", inert(*w.Principal)})
+			v.Witness = append(v.Witness, pageFact{"who", inert(*w.Principal), true})
 		}
-		v.Witness = append(v.Witness, pageFact{"calls", inert(w.Action)}, pageFact{"on", inert(w.Resource)})
+		v.Witness = append(v.Witness, pageFact{"calls", inert(w.Action), true}, pageFact{"on", inert(w.Resource), true})
 		for _, key := range sortedKeys(w.Context) {
-			v.Witness = append(v.Witness, pageFact{"with", inert(key + " = " + strings.Join(w.Context[key], ", "))})
+			v.Witness = append(v.Witness, pageFact{"with", inert(key + " = " + strings.Join(w.Context[key], ", ")), true})
 		}
 	}
 	return v
@@ -248,11 +260,7 @@ func (p *page) fix(secret string, g group) *pageFix {
 		p.fixes[key] = secret
 	}
 	v.Where = inert(g.fix.Where)
-	for _, f := range g.findings {
-		if f.Fix != nil && f.Fix.Statement != "" {
-			v.Statements = note(v.Statements, strings.Join(layOut(f.Fix.Statement), "\n"))
-		}
-	}
+	v.Forms = forms(g.findings)
 	if g.fix.Command != "" {
 		v.Command = strings.Join(breakCommand(inert(g.fix.Command), commandWidth), "\n")
 	}

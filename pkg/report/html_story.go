@@ -149,6 +149,7 @@ type pageSoon struct {
 	Overdue      bool
 	Next         *pageTime
 	Why, Fix, By string
+	Many         int // findings that the fix ends, where there is more than one
 	Others       int // more changes that it takes
 }
 
@@ -168,6 +169,9 @@ func (p *page) Soonest() []pageSoon {
 			v.Next = newPageTime(*s.NextRotation)
 		}
 		if groups := groupByFix(s.Findings); len(groups) > 0 && groups[0].fix != nil {
+			if n := len(groups[0].findings); n > 1 {
+				v.Many = n
+			}
 			v.Fix, v.By, v.Others = brief(inert(groups[0].fix.Summary)), fixedBy(groups[0].fix), len(groups)-1
 		}
 		all = append(all, v)

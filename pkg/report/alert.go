@@ -1,6 +1,7 @@
 package report
 
 import (
+	_ "embed"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -13,6 +14,11 @@ import (
 
 // AlertSchema names the form of the message for machines.
 const AlertSchema = "rotationguard.alert/1"
+
+// AlertJSONSchema is the JSON schema of the message for machines.
+//
+//go:embed alert.schema.json
+var AlertJSONSchema []byte
 
 // Event says what a message tells of.
 type Event string

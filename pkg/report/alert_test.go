@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/rotationguard/rotationguard/pkg/drift"
 	"github.com/rotationguard/rotationguard/pkg/repair"
@@ -47,6 +48,7 @@ func TestPublishTellsOfDriftOnly(t *testing.T) {
 }
 
 func TestMessageHasTextForPeopleAndJSONForMachines(t *testing.T) {
+	schema := compile(t, AlertJSONSchema)
 	for name, o := range situations() {
 		if !o.HasDrift() {
 			continue
@@ -63,6 +65,13 @@ func TestMessageHasTextForPeopleAndJSONForMachines(t *testing.T) {
 			var parts map[string]string
 			if err := json.Unmarshal([]byte(*in.Message), &parts); err != nil {
 				t.Fatal(err)
+			}
+			machine, err := jsonschema.UnmarshalJSON(strings.NewReader(parts["default"]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := schema.Validate(machine); err != nil {
+				t.Error(err)
 			}
 			var alert Alert
 			if err := json.Unmarshal([]byte(parts["default"]), &alert); err != nil {

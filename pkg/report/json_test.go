@@ -17,18 +17,7 @@ import (
 )
 
 func TestJSONIsAsItsSchemaSays(t *testing.T) {
-	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(Schema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource("report.schema.json", document); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := compiler.Compile("report.schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	schema := compile(t, Schema)
 	for name, o := range situations() {
 		t.Run(name, func(t *testing.T) {
 			text := asJSON(t, &o)
@@ -115,6 +104,23 @@ func TestJSONHasNothingThatATerminalActsOn(t *testing.T) {
 	if read.Secrets[0].Name != nasty {
 		t.Errorf("the name reads back as %q, want %q", read.Secrets[0].Name, nasty)
 	}
+}
+
+func compile(t *testing.T, text []byte) *jsonschema.Schema {
+	t.Helper()
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("schema.json", document); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := compiler.Compile("schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema
 }
 
 func asJSON(t *testing.T, o *Outcome) []byte {

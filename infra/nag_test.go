@@ -19,10 +19,13 @@ var accepted = []struct{ finding, reason string }{
 	{"/Reader/DefaultPolicy/Resource: AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:lambda:<AWS::Region>:<AWS::AccountId>:function:*]", "any function of the account may be a secret's rotation function; the calls only read"},
 	{"/Reader/DefaultPolicy/Resource: AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iam::<AWS::AccountId>:role/*]", "any role may be a rotation function's execution role; the calls only read"},
 	{"/Reader/DefaultPolicy/Resource: AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iam::<AWS::AccountId>:policy/*]", "any policy may be attached to an execution role; the calls only read"},
+	{"/Reader/DefaultPolicy/Resource: AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iam::<AWS::AccountId>:user/*]", "any user may be a declared operator; the calls only read"},
+	{"/Reader/DefaultPolicy/Resource: AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iam::<AWS::AccountId>:group/*]", "a declared operator may be in any group; the calls only read"},
 	{"/Reader/DefaultPolicy/Resource: AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iam::aws:policy/*]", "AWS's managed policies may be attached to an execution role; the calls only read"},
 	{"/Reader/DefaultPolicy/Resource: AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:kms:<AWS::Region>:*:key/*]", "any key may encrypt a rotating secret, another account's too; the calls only read"},
 	{"/Reader/DefaultPolicy/Resource: AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:cloudformation:<AWS::Region>:<AWS::AccountId>:stack/*]", "the stack that made a rotation function names its master secret; the call only reads"},
 	{"/Reader/DefaultPolicy/Resource: AwsSolutions-IAM5[Action::kms:GenerateDataKey*]", "the CDK's grant to publish to an encrypted topic, on that one key"},
+	{"/Reader/DefaultPolicy/Resource: AwsSolutions-IAM5[Action::kms:ReEncrypt*]", "what DynamoDB does with the ledger's key in its caller's name, on that one key"},
 	{"/SchedulerRoleForTarget-88031b/DefaultPolicy/Resource: AwsSolutions-IAM5[Resource::<Sweep576358E8.Arn>:*]", "the CDK's grant to invoke names the versions of this one function"},
 	// Mode repair: what the operator wrote, which synthesis refuses when it names every role or function.
 	{"/Writer/DefaultPolicy/Resource: AwsSolutions-IAM5[Resource::arn:aws:iam::111122223333:role/rotation-*]", "repair.roles"},

@@ -22,7 +22,8 @@ func TestReaderMayMakeExactlyTheReadCalls(t *testing.T) {
 		for _, action := range g.Actions {
 			service, call, _ := strings.Cut(action, ":")
 			reading := strings.HasPrefix(call, "Get") || strings.HasPrefix(call, "List") || strings.HasPrefix(call, "Describe")
-			if g.Effect == "Allow" && reading && service != "sqs" { // CDK's grant on the dead letter queue
+			// Not of the account that is swept: CDK's grant on the dead letter queue, and the ledger.
+			if g.Effect == "Allow" && reading && service != "sqs" && service != "dynamodb" {
 				allowed = append(allowed, action)
 			}
 		}
@@ -73,19 +74,55 @@ func inventoryCalls(t *testing.T) []string {
 	return calls
 }
 
+// TestLedgerMayBeUsedAsItIs: a mode that writes holds a lease, which takes one call more.
+func TestLedgerMayBeUsedAsItIs(t *testing.T) {
+	for _, tt := range []struct {
+		settings Settings
+		want     []string
+	}{
+		{defaultSettings(), []string{"BatchGetItem", "BatchWriteItem", "GetItem", "PutItem", "Query"}},
+		{repairing(), []string{"BatchGetItem", "BatchWriteItem", "GetItem", "PutItem", "Query", "UpdateItem"}},
+	} {
+		tm := synth(t, tt.settings)
+		var got []string
+		for _, g := range tm.grants(t, tm.named(t, "Reader")) {
+			for _, action := range g.Actions {
+				if call, ok := strings.CutPrefix(action, "dynamodb:"); ok {
+					got = append(got, call)
+				}
+			}
+			if g.Sid == "RememberEncrypted" && g.Condition == nil {
+				t.Error("the key may be used through more than DynamoDB")
+			}
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("mode %s: the ledger may be used by %v, want %v", tt.settings.Mode, got, tt.want)
+		}
+	}
+}
+
 // TestReportCanChangeNothing reads every statement of every role that mode report deploys.
 func TestReportCanChangeNothing(t *testing.T) {
 	tm := synth(t, defaultSettings())
 	key, sweep, topic, dead, log := tm.named(t, "Key"), tm.named(t, "Sweep"), tm.named(t, "Topic"), tm.named(t, "DeadLetters"), tm.named(t, "Log")
+	table := []string{"<" + tm.named(t, "Ledger") + ".Arn>"}
 	// What is not reading, and on what alone.
 	own := map[string][]string{
-		"sns:Publish":           {"<" + topic + ">"},
-		"sqs:SendMessage":       {"<" + dead + ".Arn>"},
-		"logs:CreateLogStream":  {"<" + log + ".Arn>"},
-		"logs:PutLogEvents":     {"<" + log + ".Arn>"},
-		"kms:Decrypt":           {"<" + key + ".Arn>"},
-		"kms:GenerateDataKey*":  {"<" + key + ".Arn>"},
-		"lambda:InvokeFunction": {"<" + sweep + ".Arn>", "<" + sweep + ".Arn>:*"},
+		"sns:Publish":             {"<" + topic + ">"},
+		"sqs:SendMessage":         {"<" + dead + ".Arn>"},
+		"logs:CreateLogStream":    {"<" + log + ".Arn>"},
+		"logs:PutLogEvents":       {"<" + log + ".Arn>"},
+		"kms:Decrypt":             {"<" + key + ".Arn>"},
+		"kms:Encrypt":             {"<" + key + ".Arn>"},
+		"kms:ReEncrypt*":          {"<" + key + ".Arn>"},
+		"kms:GenerateDataKey*":    {"<" + key + ".Arn>"},
+		"lambda:InvokeFunction":   {"<" + sweep + ".Arn>", "<" + sweep + ".Arn>:*"},
+		"dynamodb:BatchGetItem":   table,
+		"dynamodb:BatchWriteItem": table,
+		"dynamodb:GetItem":        table,
+		"dynamodb:PutItem":        table,
+		"dynamodb:Query":          table,
 	}
 	roles := tm.ofType("AWS::IAM::Role")
 	for _, role := range roles {

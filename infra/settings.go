@@ -26,6 +26,7 @@ type Settings struct {
 	Functions      []string // repair.functions: function ARNs that the writer may change
 	TargetBoundary string   // repair.target_boundary
 	Templates      []string // templates: files, from the config's folder
+	Ledger         string   // ledger.table: the name of the ledger's table; "" lets CloudFormation name it
 
 	// From context, by the name beside each.
 	Schedule      string   // schedule: a rate(...) or cron(...) expression
@@ -34,6 +35,7 @@ type Settings struct {
 	Subscriptions []string // subscriptions: an email address, an https URL or the ARN of an SQS queue each
 	Key           string   // key: ARN of a KMS key to encrypt with instead of a new one
 	Topic         string   // topic: ARN of a topic to publish to instead of a new one
+	Table         string   // table: ARN of a DynamoDB table to remember in instead of a new one
 	Boundary      string   // boundary: ARN of a managed policy to put on our own roles as permissions boundary
 	Dist          string   // dist: the folder that "make build" wrote
 	SelfContained bool     // selfContained: a template that takes the function's code by parameters and needs no CDK to deploy
@@ -61,6 +63,7 @@ func (s *Settings) fromContext(node constructs.Node) error {
 	c.list("subscriptions", &s.Subscriptions)
 	c.text("key", &s.Key)
 	c.text("topic", &s.Topic)
+	c.text("table", &s.Table)
 	c.text("boundary", &s.Boundary)
 	c.text("dist", &s.Dist)
 	c.truth("selfContained", &s.SelfContained)
@@ -73,6 +76,7 @@ var (
 	functionARN    = regexp.MustCompile(`^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:([^:]+)(:.+)?$`)
 	rolePath       = regexp.MustCompile(`^/([\x21-\x7e]+/)+$`)
 	scheduleFormat = regexp.MustCompile(`^(rate|cron)\(.+\)$`)
+	tableARN       = regexp.MustCompile(`^arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:[0-9]{12}:table/[A-Za-z0-9_.-]{3,255}$`)
 	queueARN       = regexp.MustCompile(`^arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:.+$`)
 	emailFormat    = regexp.MustCompile(`^[^@\s]+@[^@\s]+\.[^@\s]+$`)
 	onlyWildcards  = regexp.MustCompile(`^[*?/]*$`)
@@ -96,6 +100,9 @@ func (s *Settings) validate() error {
 		if arn != "" && !arnPattern.MatchString(arn) {
 			return fmt.Errorf("context %s %q: it is an ARN", name, arn)
 		}
+	}
+	if s.Table != "" && !tableARN.MatchString(s.Table) {
+		return fmt.Errorf("context table %q: it is the ARN of a DynamoDB table", s.Table)
 	}
 	for _, to := range s.Subscriptions {
 		if !emailFormat.MatchString(to) && !strings.HasPrefix(to, "https://") && !queueARN.MatchString(to) {

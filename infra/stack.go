@@ -8,7 +8,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// newSweepStack is everything that sweeps one account and Region: schedule → function → topic, and alarms about it.
+// newSweepStack is everything that sweeps one account and Region: schedule → function → topic and ledger, and alarms about it.
 func newSweepStack(scope constructs.Construct, id string, s Settings, code Package) awscdk.Stack {
 	stack := awscdk.NewStack(scope, &id, &awscdk.StackProps{
 		Description:         jsii.String("rotationguard: keeps Secrets Manager rotation able to work, and unable to do more than that"),
@@ -24,6 +24,9 @@ func newSweepStack(scope constructs.Construct, id string, s Settings, code Packa
 	reader := newReader(stack)
 	function := newFunction(stack, s, code, reader, dead)
 	topic.GrantPublish(reader)
+	ledger := newLedger(stack, s, key)
+	grantLedger(stack, s, reader, ledger, key)
+	function.AddEnvironment(jsii.String("ROTATIONGUARD_LEDGER_TABLE"), ledger.TableName(), nil)
 	function.AddEnvironment(jsii.String("ROTATIONGUARD_TOPIC_ARN"), topic.TopicArn(), nil)
 	if s.Mode != modeReport {
 		writer := newWriter(stack, s, reader)
@@ -35,6 +38,7 @@ func newSweepStack(scope constructs.Construct, id string, s Settings, code Packa
 
 	output(stack, "FunctionName", function.FunctionName(), "invoke it by hand with this name")
 	output(stack, "TopicArn", topic.TopicArn(), "subscribe to drift here")
+	output(stack, "LedgerTable", ledger.TableName(), "what runs remember; as ledger.table the command shares it")
 	output(stack, "DeadLetterQueueUrl", dead.QueueUrl(), "sweeps that could not be started or did not end")
 	return stack
 }
@@ -46,7 +50,7 @@ func newKey(stack awscdk.Stack, s Settings) awskms.IKey {
 		return awskms.Key_FromKeyArn(stack, jsii.String("Key"), &s.Key)
 	}
 	return awskms.NewKey(stack, jsii.String("Key"), &awskms.KeyProps{
-		Description:       jsii.String("rotationguard: alerts"),
+		Description:       jsii.String("rotationguard: alerts and ledger"),
 		EnableKeyRotation: jsii.Bool(true),
 		RemovalPolicy:     awscdk.RemovalPolicy_RETAIN,
 	})

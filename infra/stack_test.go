@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
 	"github.com/aws/jsii-runtime-go"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/rotationguard/rotationguard/pkg/ledger"
 )
 
 // has asserts that the stack of settings has a resource with these properties. The CDK's assertions panic.
@@ -76,6 +78,23 @@ func TestStackHasWhatASweepNeeds(t *testing.T) {
 		{"a given key encrypts the topic", with(func(s *Settings) { s.Key = "arn:aws:kms:eu-west-1:111122223333:key/1234" }), "AWS::SNS::Topic", map[string]any{
 			"KmsMasterKeyId": "arn:aws:kms:eu-west-1:111122223333:key/1234",
 		}},
+		{"the ledger is keyed as package ledger keys it, forgets by its own expiry, is encrypted, and can be restored to any second", defaultSettings(), "AWS::DynamoDB::Table", map[string]any{
+			"KeySchema": []any{
+				map[string]any{"AttributeName": ledger.PartitionKey, "KeyType": "HASH"}, map[string]any{"AttributeName": ledger.SortKey, "KeyType": "RANGE"},
+			},
+			"TimeToLiveSpecification":          map[string]any{"AttributeName": ledger.ExpiryAttribute, "Enabled": true},
+			"SSESpecification":                 map[string]any{"SSEEnabled": true, "SSEType": "KMS", "KMSMasterKeyId": assertions.Match_AnyValue()},
+			"PointInTimeRecoverySpecification": map[string]any{"PointInTimeRecoveryEnabled": true},
+			"BillingMode":                      "PAY_PER_REQUEST",
+			"TableName":                        assertions.Match_Absent(),
+		}},
+		{"the config names the ledger's table", with(func(s *Settings) { s.Ledger = "rotationguard" }), "AWS::DynamoDB::Table", map[string]any{"TableName": "rotationguard"}},
+		{"the function knows its ledger", defaultSettings(), "AWS::Lambda::Function", map[string]any{
+			"Environment": map[string]any{"Variables": map[string]any{"ROTATIONGUARD_LEDGER_TABLE": map[string]any{"Ref": assertions.Match_AnyValue()}}},
+		}},
+		{"a given table is remembered in", with(func(s *Settings) { s.Table = "arn:aws:dynamodb:eu-west-1:111122223333:table/shared" }), "AWS::Lambda::Function", map[string]any{
+			"Environment": map[string]any{"Variables": map[string]any{"ROTATIONGUARD_LEDGER_TABLE": "shared"}},
+		}},
 		{"an address is subscribed", with(func(s *Settings) { s.Subscriptions = []string{"oncall@example.com"} }), "AWS::SNS::Subscription", map[string]any{
 			"Protocol": "email", "Endpoint": "oncall@example.com",
 		}},
@@ -96,6 +115,13 @@ func TestStackHasWhatASweepNeeds(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { has(t, tt.settings, tt.typ, tt.properties) })
+	}
+}
+
+func TestLedgerOutlivesTheStack(t *testing.T) {
+	tm := synth(t, defaultSettings())
+	if got := tm.Resources[tm.named(t, "Ledger")].DeletionPolicy; got != "Retain" {
+		t.Errorf("the ledger's deletion policy is %s, want Retain", got)
 	}
 }
 
@@ -247,9 +273,9 @@ func TestConfigDecidesWhatIsDeployed(t *testing.T) {
 		s.Config = ""
 		return s, err
 	}
-	got, err := read("architecture: amd64\nmode: repair\nrepair:\n  roles: [/rotation/]\n  functions: [\"arn:aws:lambda:eu-west-1:111122223333:function:rotate-*\"]\n")
+	got, err := read("architecture: amd64\nmode: repair\nledger: {table: rotationguard}\nrepair:\n  roles: [/rotation/]\n  functions: [\"arn:aws:lambda:eu-west-1:111122223333:function:rotate-*\"]\n")
 	want := with(func(s *Settings) {
-		s.Mode, s.Architecture = modeRepair, "amd64"
+		s.Mode, s.Architecture, s.Ledger = modeRepair, "amd64", "rotationguard"
 		s.Roles, s.Functions = []string{"/rotation/"}, []string{"arn:aws:lambda:eu-west-1:111122223333:function:rotate-*"}
 	})
 	if err != nil || !reflect.DeepEqual(got, want) {
@@ -284,6 +310,7 @@ func TestSettingsThatDeployAnotherThingAreRefused(t *testing.T) {
 		{"a window over a day", with(func(s *Settings) { s.Window = 2000 }), "window"},
 		{"days that CloudWatch Logs does not know", with(func(s *Settings) { s.LogDays = 91 }), "logDays"},
 		{"a topic by name", with(func(s *Settings) { s.Topic = "drift" }), "topic"},
+		{"a table by name", with(func(s *Settings) { s.Table = "shared" }), "table"},
 		{"a subscription over plain http", with(func(s *Settings) { s.Subscriptions = []string{"http://c.example"} }), "subscriptions"},
 		{"a template outside of the config's folder", with(func(s *Settings) { s.Templates = []string{"../expected.json"} }), "templates"},
 		{"repair without roles", repair(func(s *Settings) { s.Roles = nil }), "repair.roles"},

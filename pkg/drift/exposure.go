@@ -200,6 +200,10 @@ func actionsText(witnesses []*policy.Request) string {
 		}
 	}
 	slices.Sort(actions)
+	// An action that stands for all that a wildcard means, and that AWS has no name for, is said only where no other is.
+	if named := slices.DeleteFunc(slices.Clone(actions), func(a string) bool { return strings.HasSuffix(a, ":Example") }); len(named) > 0 {
+		actions = named
+	}
 	return list(actions)
 }
 

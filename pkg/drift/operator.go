@@ -47,6 +47,14 @@ func JudgeOperator(o rotation.Operator, on rotation.Operated, templates rotation
 		j.set.Boundary = o.Boundary.Document
 	}
 	j.actual = policy.Compile(j.set)
+	for i := range on.Secrets {
+		if s := &on.Secrets[i]; s.Policy.Document != nil {
+			if j.secrets == nil {
+				j.secrets = map[string]*policy.Document{}
+			}
+			j.secrets[string(s.ARN)] = s.Policy.Document
+		}
+	}
 	if len(unknown) == 0 {
 		j.missing()
 		unknown = append(unknown, j.unknown...)
@@ -56,6 +64,9 @@ func JudgeOperator(o rotation.Operator, on rotation.Operated, templates rotation
 	out.Findings = j.findings
 	sortFindings(out.Findings)
 	out.Verdict, out.Reason = InSync, "it may do what the set "+string(o.May)+" needs, and no more"
+	if len(out.Findings) > 0 {
+		out.Reason = "it may do what the set " + string(o.May) + " needs; what else there is to say is no drift"
+	}
 	if len(unknown) > 0 {
 		out.Verdict, out.Reason = Unknown, countText(unknown)
 	} else if i := slices.IndexFunc(out.Findings, func(f *Finding) bool { return f.Severity != Info }); i >= 0 {
@@ -70,8 +81,26 @@ type operatorJudge struct {
 	account  string
 	set      policy.Set
 	actual   *policy.Compiled
+	secrets  map[string]*policy.Document // the secrets' own policies, which may let the operator in or keep it out
 	findings []*Finding
 	unknown  []string
+}
+
+// evaluate answers a request of the operator, with the policy of the secret that it is made on.
+func (j *operatorJudge) evaluate(r *policy.Request) policy.Decision {
+	account := rotation.ARN(r.Resource).Parts().Account
+	own := j.secrets[r.Resource]
+	if own == nil && (account == "" || account == j.account) {
+		return j.actual.Evaluate(r)
+	}
+	set := j.set
+	if own != nil {
+		set.Resource = []*policy.Document{own}
+	}
+	if account != "" && account != j.account {
+		set.Relation = policy.CrossAccount
+	}
+	return policy.Evaluate(&set, r)
 }
 
 func (j *operatorJudge) add(rule string, direction policy.Direction, severity Severity, text string, r *policy.Request, ref *policy.StatementRef, fix *Fix, detail string) {
@@ -101,7 +130,7 @@ func (j *operatorJudge) missing() {
 			byAction[r.Action] = t
 			order = append(order, r.Action)
 		}
-		d := j.actual.Evaluate(r)
+		d := j.evaluate(r)
 		switch d.Outcome {
 		case policy.Allowed:
 			t.allowed++
@@ -143,7 +172,7 @@ func (j *operatorJudge) reconfigure() {
 	for i := range j.on.Secrets {
 		s := &j.on.Secrets[i]
 		r := j.o.Reconfigures(s)
-		d := j.actual.Evaluate(&r)
+		d := j.evaluate(&r)
 		if d.Outcome != policy.Allowed {
 			continue
 		}
@@ -157,18 +186,50 @@ func (j *operatorJudge) reconfigure() {
 	}
 }
 
+// lookingActions are what somebody who triggers may look at without a word above info.
+var lookingActions = []string{
+	"secretsmanager:DescribeSecret", "secretsmanager:ListSecrets", "secretsmanager:ListSecretVersionIds", "secretsmanager:GetResourcePolicy",
+}
+
 // excess compares the principal with the documents of its set, one finding for each statement.
 func (j *operatorJudge) excess(templates rotation.Templates) []string {
 	ceiling, err := j.ceiling(templates)
 	if err != nil {
 		return []string{err.Error()}
 	}
+	var looking []policy.Statement
+	if j.o.May == rotation.Trigger {
+		// RotateSecret without the condition is told by reconfigure.
+		ceiling.Identity = append(ceiling.Identity, allowing("rotating", "secretsmanager:RotateSecret"))
+		looking = append(looking, allowing("looking", lookingActions...).Statements...)
+	}
+	wide := ceiling
+	if len(looking) > 0 {
+		wide.Identity = append(slices.Clone(ceiling.Identity), &policy.Document{Name: "looking", Version: policy.Version2012, Statements: looking})
+	}
+	told, unsure := j.beyond(wide, nil, "")
+	if len(looking) > 0 && len(unsure) == 0 {
+		_, unsure = j.beyond(ceiling, told, Info)
+	}
+	return unsure
+}
+
+func allowing(name string, actions ...string) *policy.Document {
+	return &policy.Document{Name: name, Version: policy.Version2012, Statements: []policy.Statement{{Effect: policy.Allow, Actions: actions, Resources: []string{"*"}}}}
+}
+
+// beyond tells what the operator may do outside the ceiling, by every statement that is not among those told already. severity is that of
+// the findings; empty: by what they let it do.
+func (j *operatorJudge) beyond(ceiling policy.Set, told map[policy.StatementRef]bool, severity Severity) (map[policy.StatementRef]bool, []string) {
 	result := policy.Compare(ceiling, j.set, serviceFacts())
 	seen := map[policy.StatementRef][]*policy.Request{}
 	var order []policy.StatementRef
 	for i := range result.Excess {
 		w := &result.Excess[i]
 		for _, ref := range w.Actual.By {
+			if told[ref] {
+				continue
+			}
 			if seen[ref] == nil {
 				order = append(order, ref)
 			}
@@ -180,35 +241,47 @@ func (j *operatorJudge) excess(templates rotation.Templates) []string {
 			seen[ref] = append(seen[ref], &r)
 		}
 	}
+	told = map[policy.StatementRef]bool{}
 	for _, ref := range order {
-		r := worst(seen[ref])
-		severity := Low
-		switch {
-		case r.Action == "secretsmanager:GetSecretValue" || r.Action == "secretsmanager:PutSecretValue" || r.Action == "secretsmanager:PutResourcePolicy":
-			severity = High
-		case !readOnly(r.Action):
-			severity = Medium
-		}
-		s := statementAt(&j.set, ref)
+		told[ref] = true
+		r, s := worst(seen[ref]), statementAt(&j.set, ref)
 		detail := ref.Document
 		if s != nil {
 			detail += s.String()
-			if slices.Contains(s.Actions, "*") && slices.Contains(s.Resources, "*") {
-				severity = Critical
-			}
 		}
-		j.add(RuleOperatorExcess, policy.Excess, severity, fmt.Sprintf("Beyond the set %s it may call %s%s, by %s", j.o.May, actionsText(seen[ref]), on(r), refText(ref)), r, &ref,
+		is := severity
+		if is == "" {
+			is = j.severity(r, s)
+		}
+		j.add(RuleOperatorExcess, policy.Excess, is, fmt.Sprintf("Beyond the set %s it may call %s%s, by %s", j.o.May, actionsText(seen[ref]), on(r), refText(ref)), r, &ref,
 			&Fix{By: ByPerson, Summary: "Narrow the statement, or declare the principal otherwise", Where: rotation.OneLine(ref.Document) + " of " + rotation.OneLine(string(j.o.Principal))}, detail)
 	}
 	var unsure []string
 	for _, r := range result.Indeterminate {
 		unsure = append(unsure, refText(r.Statement)+": "+r.Text)
 	}
-	return unsure
+	return told, unsure
 }
 
-// ceiling is the set's documents: for trigger RotateSecret and InvokeFunction and looking, for configure what the AWS managed policies for it
-// give.
+// severity ranks what is beyond the set as it is ranked for a role: everything, or everything with secrets, is critical; values and
+// who may read them are high.
+func (j *operatorJudge) severity(worst *policy.Request, s *policy.Statement) Severity {
+	if s != nil && slices.Contains(s.Resources, "*") && len(s.Conditions) == 0 {
+		whole := slices.Contains(s.Actions, "*") || len(s.NotActions) > 0
+		if whole || j.o.May == rotation.Trigger && slices.ContainsFunc(s.Actions, func(a string) bool { return strings.EqualFold(a, "secretsmanager:*") }) {
+			return Critical
+		}
+	}
+	switch {
+	case worst.Action == "secretsmanager:GetSecretValue" || worst.Action == "secretsmanager:PutSecretValue" || worst.Action == "secretsmanager:PutResourcePolicy":
+		return High
+	case !readOnly(worst.Action):
+		return Medium
+	}
+	return Low
+}
+
+// ceiling is the set's documents: for trigger RotateSecret and InvokeFunction, for configure what the AWS managed policies for it give.
 func (j *operatorJudge) ceiling(templates rotation.Templates) (policy.Set, error) {
 	name, p := rotation.TemplateTrigger, j.o.Principal.Parts()
 	v := rotation.Values{Account: p.Account, Partition: p.Partition, Region: "us-east-1"}
@@ -223,15 +296,5 @@ func (j *operatorJudge) ceiling(templates rotation.Templates) (policy.Set, error
 		return policy.Set{}, err
 	}
 	document, err := policy.Parse("set "+string(j.o.May), text)
-	if err != nil {
-		return policy.Set{}, err
-	}
-	set := policy.Set{Identity: []*policy.Document{document}}
-	if j.o.May == rotation.Trigger {
-		set.Identity = append(set.Identity, &policy.Document{Name: "looking", Version: policy.Version2012, Statements: []policy.Statement{
-			{Effect: policy.Allow, Actions: []string{"secretsmanager:RotateSecret"}, Resources: []string{"*"}},
-			{Effect: policy.Allow, Actions: []string{"secretsmanager:DescribeSecret", "secretsmanager:ListSecrets", "secretsmanager:ListSecretVersionIds", "secretsmanager:GetResourcePolicy"}, Resources: []string{"*"}},
-		}})
-	}
-	return set, nil
+	return policy.Set{Identity: []*policy.Document{document}}, err
 }

@@ -7,15 +7,15 @@ import (
 	"github.com/rotationguard/rotationguard/pkg/policy"
 )
 
-// newWitness says a request in the words of a report. Of its context it keeps the keys that some statement of the set looks at, and the
-// stage of a secret's version: evaluating the witness gives the same answer as evaluating the request.
+// newWitness says a request in the words of a report. Of its context it keeps the keys that some statement of the set looks at, the
+// stage of a secret's version and the function that RotateSecret is asked to set: evaluating the witness gives the same answer as evaluating the request.
 func newWitness(r *policy.Request, set *policy.Set) *Witness {
 	w := &Witness{Action: r.Action, Resource: r.Resource}
 	if name := callerName(&r.Caller); name != "" {
 		w.Principal = &name
 	}
 	mentioned := mentionedKeys(set)
-	mentioned["secretsmanager:versionstage"] = true
+	mentioned["secretsmanager:versionstage"], mentioned["secretsmanager:rotationlambdaarn"] = true, true
 	for key, values := range r.Context {
 		if mentioned[strings.ToLower(key)] {
 			if w.Context == nil {

@@ -30,7 +30,7 @@ type Operator struct {
 
 // Operated is what operators act on: the rotating secrets with their functions, and the functions' roles.
 type Operated struct {
-	Secrets   []Secret // those that a function rotates; ARN, FunctionARN, tags and Type count
+	Secrets   []Secret // those that rotate; ARN, FunctionARN, Tags, Type and Policy count
 	Functions []ARN    // without qualifiers
 	Roles     []ARN
 }

@@ -35,7 +35,7 @@ func (o *operated) add(g *rotation.Group) {
 				continue
 			}
 			checked = true
-			o.secrets = append(o.secrets, rotation.Secret{ARN: s.ARN, Name: s.Name, Kind: s.Kind, FunctionARN: s.FunctionARN, Type: s.Type, Tags: s.Tags})
+			o.secrets = append(o.secrets, rotation.Secret{ARN: s.ARN, Name: s.Name, Kind: s.Kind, FunctionARN: s.FunctionARN, Type: s.Type, Tags: s.Tags, Policy: s.Policy})
 		}
 		if !checked || setup.Function.Presence != rotation.Present {
 			continue

@@ -82,11 +82,20 @@ func (s *Sweeper) Plan(ctx context.Context, scope rotation.Scope) (report.Outcom
 			return outcome, repair.Plan{}, err
 		}
 	}
+	if complete && s.Ledger != nil && s.Clients.IAM != nil {
+		if history.Orphans, err = repair.ReadOrphans(ctx, s.Clients, s.Ledger, judgements, s.Account, s.Region); err != nil {
+			return outcome, repair.Plan{}, fmt.Errorf("reading what earlier runs wrote: %w", err)
+		}
+	}
 	plan := repair.NewPlan(judgements, s.Repair, history)
 	outcome.Changes, outcome.Left = plan.Changes, plan.Left
 	if s.Repair.Mode.Writes() {
 		breaker := plan.Breaker
 		outcome.Breaker = &breaker
+	} else {
+		for i := range history.Orphans {
+			outcome.Notes = append(outcome.Notes, fmt.Sprintf("No secret names %s any more: %s serves nothing, and mode repair takes it back.", history.Orphans[i].Function, &history.Orphans[i]))
+		}
 	}
 	outcome.Sort()
 	return outcome, plan, s.observe(ctx, &outcome, complete)
@@ -96,12 +105,16 @@ func (s *Sweeper) Plan(ctx context.Context, scope rotation.Scope) (report.Outcom
 func (s *Sweeper) Apply(ctx context.Context, stored repair.Plan) (report.Outcome, error) {
 	approving := *s
 	approving.Repair.Mode, approving.Repair.Approved, approving.Operators = stored.Mode, true, nil
-	if !stored.Writes() {
+	if len(stored.Changes) == 0 {
 		outcome := approving.outcome()
 		outcome.Changes = stored.Changes
 		return outcome, nil
 	}
-	outcome, fresh, err := approving.Plan(ctx, stored.Scope())
+	scope := stored.Scope()
+	if stored.Takes() {
+		scope = rotation.Scope{} // what takes something away rests on the whole account
+	}
+	outcome, fresh, err := approving.Plan(ctx, scope)
 	if err != nil {
 		return outcome, err
 	}

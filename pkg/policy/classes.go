@@ -161,6 +161,9 @@ func (s *textSpace) guess(hints []string) (complete bool) {
 	for _, list := range [][]*element{s.require, s.tell} {
 		for _, e := range list {
 			for _, l := range e.languages {
+				if len(s.tell) == 0 && len(s.values) > 0 {
+					return true // there is but one class
+				}
 				switch {
 				case l.opaque, l.empty:
 				case l.single && strings.ContainsAny(l.text, "*?"):
@@ -252,13 +255,11 @@ func (l *language) colons() int {
 // maxCombinations bounds how many sets of languages a proof by pairs looks through before the automata are asked.
 const maxCombinations = 2048
 
-// complete finds the classes that guess did not, and says whether every class is known then. With abstract, classes that
-// could not be excluded are added without a value.
-func (s *textSpace) complete(abstract bool) bool {
+// complete finds the classes that guess did not, and says whether every class is known then. Where a language is opaque,
+// classes that could not be excluded are added without a value.
+func (s *textSpace) complete() bool {
 	languages := s.languages()
-	for _, l := range languages {
-		abstract = abstract || l.opaque
-	}
+	abstract := slices.ContainsFunc(languages, func(l *language) bool { return l.opaque })
 	wanted, ok := s.combinations(languages)
 	if ok && len(wanted) == 0 {
 		return true

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -22,15 +23,15 @@ const (
 	familyMixed                 // text and something else
 )
 
-// familyOf is the family that an operator's values have.
-func familyOf(k *condition) family {
-	switch k.comparison {
+// familyOf is the family that an operator's values have. A Bool with a policy variable compares text.
+func familyOf(c comparison, values []string, version Version) family {
+	switch c {
 	case numericEquals, numericLessThan, numericLessThanEquals, numericGreaterThan, numericGreaterThanEquals:
 		return familyNumber
 	case dateEquals, dateLessThan, dateLessThanEquals, dateGreaterThan, dateGreaterThanEquals:
 		return familyDate
 	case boolEquals:
-		if k.text() {
+		if version == Version2012 && slices.ContainsFunc(values, func(s string) bool { return strings.Contains(s, "${") }) {
 			return familyText
 		}
 		return familyBoolean
@@ -43,6 +44,9 @@ func familyOf(k *condition) family {
 	}
 	return familyText
 }
+
+// family is the family of a condition that does not compare text.
+func (k *condition) family() family { return familyOf(k.comparison, nil, "") }
 
 // join is the family of a key that is tested as both.
 func (f family) join(g family) family {
@@ -62,7 +66,7 @@ func (f family) join(g family) family {
 func typedValues(own family, tests []*condition) []string {
 	var out []string
 	for _, f := range [...]family{familyNumber, familyDate, familyBoolean, familyAddress} {
-		mine := slices.DeleteFunc(slices.Clone(tests), func(k *condition) bool { return familyOf(k) != f })
+		mine := slices.DeleteFunc(slices.Clone(tests), func(k *condition) bool { return k.family() != f })
 		if len(mine) == 0 && f != own {
 			continue
 		}

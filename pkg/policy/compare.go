@@ -73,29 +73,16 @@ func (r *Result) Verdict() Verdict {
 // carries one or none. A key that is tested only as a number, a date, an address, a Boolean or an ARN carries values of
 // that type.
 func Compare(expected, actual Set, facts *Facts) Result {
-	c := &comparer{
-		compiled: [2]*Compiled{Compile(expected), Compile(actual)},
-		facts:    newFactView(facts),
-		budget:   budget{left: totalSteps, memory: maxMemory},
-	}
-	c.statement = make([]compared, 0, len(c.compiled[0].statements)+len(c.compiled[1].statements))
-	c.add(&expected, false)
-	c.add(&actual, true)
+	c := &comparer{facts: newFactView(facts), budget: budget{left: totalSteps, memory: maxMemory}}
+	c.add(&expected, expectedSide)
+	c.add(&actual, actualSide)
 	c.list()
 	groups, complete := c.index.split(c.facts, &c.budget)
-	w := newWitnesses(c, groups)
 	if !complete {
 		c.doubt(c.hardest(), "the actions of this statement could not be told apart within the bound")
 	}
-	keys := c.variableKeys()
-	c.begin(keys)
-	for i := range groups.groups {
-		w.look(i)
-	}
-	w.write()
-	if w.open() {
-		w.settle(keys)
-	}
+	w := &witnesses{comparer: c, groups: groups}
+	w.explore()
 	return w.result()
 }
 

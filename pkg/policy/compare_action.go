@@ -204,6 +204,16 @@ func (x *actionIndex) lookup(name string) (int, bool) {
 	return 0, false
 }
 
+// lists says whether a statement of the set lists the action by name.
+func (x *actionIndex) lists(entry int, statements []uint64) bool {
+	for w, word := range x.sets[entry*x.words : (entry+1)*x.words] {
+		if word&statements[w] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // lookupService finds a service by its lower-case name; -1 when no statement names it.
 func (x *actionIndex) lookupService(name string) int32 {
 	for i := range x.services {
@@ -370,6 +380,9 @@ func (x *actionIndex) split(facts *factView, b *budget) (g *actionGroups, comple
 		if len(s.globs) == 0 && len(x.cross) == 0 && facts == nil {
 			continue
 		}
+		if facts != nil && slices.Contains(facts.complete, string(x.serviceName(int32(i)))) {
+			continue // every action has an entry
+		}
 		if !s.general && len(x.cross) == 0 && (facts == nil || !facts.general()) {
 			x.splitPrefixes(g, int32(i), out, b)
 			continue
@@ -524,7 +537,7 @@ func (x *actionIndex) splitSpace(g *actionGroups, require []*element, service st
 			lower[i] = lowerASCII(h)
 		}
 		space.guess(lower)
-		complete := space.complete(false)
+		complete := space.complete()
 		again := false
 		for _, text := range space.values {
 			if _, ok := x.lookup(text); ok {

@@ -50,6 +50,9 @@ func (c *comparer) domain(dim int32, require, tell []int32) *domain {
 		return d
 	}
 	d := &domain{dimension: dim, tell: slices.Clone(tell)}
+	if c.domains == nil {
+		c.domains = map[string]*domain{}
+	}
 	c.domains[string(key)] = d
 	var requireElements, tellElements []*element
 	var typed []*condition
@@ -72,7 +75,7 @@ func (c *comparer) domain(dim int32, require, tell []int32) *domain {
 			typed = append(typed, test.condition)
 		}
 	}
-	switch f := c.families[dim]; {
+	switch f := c.keys.dimensions[dim].family; {
 	case none:
 		d.complete = true
 	case f == familyText || f == familyARN || f == familyNone:
@@ -103,7 +106,7 @@ func (c *comparer) finish(d *domain) (more bool) {
 		return false
 	}
 	before := len(d.values)
-	d.complete = d.space.complete(c.abstract)
+	d.complete = d.space.complete()
 	d.read(c.words)
 	d.fill(c.words)
 	return len(d.values) > before

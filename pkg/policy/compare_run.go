@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"math/bits"
 	"slices"
 )
 
@@ -12,14 +13,19 @@ const (
 
 // comparer carries one comparison: what stays the same, and the run over one case of the policy variables.
 type comparer struct {
-	compiled       [2]*Compiled
-	statement      []compared // expected's, then actual's
-	index          *actionIndex
-	facts          *factView
-	budget         budget
-	reasons        []Reason
+	relations [2]Relation
+	limited   [2]bool    // the side has a boundary
+	statement []compared // expected's, then actual's
+	index     *actionIndex
+	allowing  [2][]uint64 // the statements that can be shown to grant
+	facts     *factView
+	budget    budget
+	reasons   []Reason
+	doubted   map[int32]bool
+
+	keys           *dictionary
+	variableKeys   []variableCase
 	variableColons bool // where the colons of a variable's value are matters
-	doubted        map[int32]bool
 
 	resourceUniverse, arnUniverse *element
 
@@ -29,13 +35,11 @@ type comparer struct {
 // run is what belongs to one case of the policy variables.
 type run struct {
 	words     *vocabulary
-	families  []family // of each dimension
 	domains   map[string]*domain
 	related   map[[2]int32]relation
 	solved    map[string][]difference
 	callers   []callerClass
 	variables []variableCase
-	abstract  bool      // a variable is left open
 	require   []int32   // atoms that the case asks for
 	refuse    [][]int32 // clauses that the case asks for
 
@@ -50,30 +54,31 @@ type difference struct {
 	credit    []int32 // the bits that grant it
 	request   []assigned
 	vague     bool
+	require   []int32 // what was asked
+	question  *question
+	resource  string // of its first witness
 }
 
-// add takes the statements of a document over.
-func (c *comparer) add(set *Set, actual bool) {
-	at := expectedSide
-	if actual {
-		at = actualSide
-	}
-	next := 0
-	take := func(d *Document) {
+// add takes the statements of a set over.
+func (c *comparer) add(set *Set, at int) {
+	c.relations[at], c.limited[at] = set.Relation, set.Boundary != nil
+	take := func(d *Document, from side) {
+		if set.Relation == ResourceOnly && from != resourceSide {
+			return
+		}
 		for i := range d.Statements {
-			s := &c.compiled[at].statements[next]
-			next++
-			c.statement = append(c.statement, compared{statement: s, written: &d.Statements[i], role: role{actual, s.side, s.deny}})
+			s := &d.Statements[i]
+			c.statement = append(c.statement, compared{written: s, document: d, index: i, role: role{at == actualSide, from, s.Effect == Deny}})
 		}
 	}
 	for _, d := range set.Identity {
-		take(d)
+		take(d, identitySide)
 	}
 	if set.Boundary != nil {
-		take(set.Boundary)
+		take(set.Boundary, boundarySide)
 	}
 	for _, d := range set.Resource {
-		take(d)
+		take(d, resourceSide)
 	}
 }
 
@@ -84,70 +89,99 @@ func (c *comparer) list() {
 		actions += len(c.statement[i].written.Actions) + len(c.statement[i].written.NotActions)
 	}
 	c.index = newActionIndex(len(c.statement), actions)
+	for at := range c.allowing {
+		c.allowing[at] = make([]uint64, c.index.words)
+	}
 	for i := range c.statement {
 		s := &c.statement[i]
-		switch {
-		case c.compiled[sideOf(s.role)].relation == ResourceOnly && s.side != resourceSide:
-			s.idle = true
-		case s.unsatisfiable:
-			s.idle = true
-			c.doubt(int32(i), "a condition has an operator that IAM does not know")
-		default:
-			c.index.add(i, s.written)
+		c.index.add(i, s.written)
+		if !s.role.deny && s.role.side != boundarySide {
+			setBit(c.allowing[sideOf(s.role)], i)
 		}
 	}
 }
 
-// begin compiles the statements for one case of the variables.
-func (c *comparer) begin(variables []variableCase) {
-	v := newVocabulary(len(c.statement))
-	c.run = run{
-		words:     v,
-		domains:   map[string]*domain{},
-		related:   map[[2]int32]relation{},
-		solved:    map[string][]difference{},
-		variables: variables,
+// compile makes a statement ready.
+func (c *comparer) compile(i int) *compared {
+	s := &c.statement[i]
+	if s.statement != nil {
+		return s
 	}
-	for i := range variables {
-		c.abstract = c.abstract || variables[i].state == variableOpen
+	compiled := newStatementForAnyAction(s.document, s.index, s.role.side)
+	s.statement = &compiled
+	if len(compiled.conditions) != len(s.written.Conditions) {
+		// The evaluator leaves out what it does not know, and so does the comparison; but then nothing is settled.
+		c.doubt(int32(i), "a condition has an operator that IAM does not know")
+		known := *s.written
+		known.Conditions = slices.DeleteFunc(slices.Clone(known.Conditions), func(k Condition) bool {
+			_, message := readOperator(k.Operator)
+			return message != ""
+		})
+		s.written = &known
 	}
-	v.resolve = c.resolve
+	return s
+}
+
+// scan numbers the condition keys and says what is known of them from the operators that test them and from the facts.
+func (c *comparer) scan() {
+	c.keys = &dictionary{dimensions: make([]dimension, 1, 8), numbered: make(map[string]int32, 8)}
+	c.keys.dimensions[resourceDimension].family = familyText
 	for i := range c.statement {
 		s := &c.statement[i]
-		for j := range s.conditions {
-			k := &s.conditions[j]
-			d := v.dimension(k.key, k.lower)
-			if k.quantifier != single && k.comparison != nullCheck {
-				v.dimensions[d].several = true
+		for j := range s.written.Conditions {
+			written := &s.written.Conditions[j]
+			op, message := readOperator(written.Operator)
+			if message != "" {
+				c.compile(i)
+				continue
 			}
-			c.family(d, familyOf(k))
+			d := &c.keys.dimensions[c.keys.dimension(written.Key)]
+			if op.quantifier != single && op.comparison != nullCheck {
+				d.several = true
+			}
+			d.family = d.family.join(familyOf(op.comparison, written.Values, s.document.Version))
 		}
 	}
-	for i := range variables {
-		c.family(v.dimension(variables[i].key, variables[i].lower), familyNone)
+	c.variableKeys = c.listVariables()
+	for _, k := range c.variableKeys {
+		c.keys.dimension(k.key)
 	}
-	c.family(resourceDimension, familyText)
+	if c.facts != nil {
+		c.facts.applyKeys(c.keys)
+	}
+}
+
+// begin starts the run of one case of the variables.
+func (c *comparer) begin(variables []variableCase) {
+	v := newVocabulary(c.keys, len(c.statement))
+	c.run = run{words: v, variables: variables}
+	v.resolve = c.resolve
 	if c.facts != nil {
 		c.facts.reset()
-		c.facts.applyKeys(v, c.families)
 	}
 	for i := range c.statement {
-		s := &c.statement[i]
-		s.bit = -1
-		if !s.idle {
-			s.bit = v.bit(s, int32(i))
+		c.statement[i].bit = bitUnmade
+	}
+	for i := range c.statement {
+		if s := &c.statement[i]; s.role.side == resourceSide || len(s.written.Principals)+len(s.written.NotPrincipals) > 0 {
+			c.bit(i)
 		}
 	}
 	c.callers = c.callerClasses()
 	c.assumeVariables()
 }
 
-// family joins what a dimension is tested as.
-func (c *comparer) family(d int32, f family) {
-	for len(c.families) <= int(d) {
-		c.families = append(c.families, familyNone)
+// bit is the bit of a statement.
+func (c *comparer) bit(i int) int32 {
+	s := &c.statement[i]
+	if s.bit == bitUnmade {
+		c.compile(i)
+		s.bit = bitNever
+		if !s.unsatisfiable {
+			s.bit = c.words.bit(s, int32(i))
+		}
 	}
-	c.families[d] = c.families[d].join(f)
+	return s.bit
 }
 
 func sideOf(r role) int {
@@ -168,9 +202,14 @@ func (c *comparer) doubt(statement int32, text string) {
 	c.doubted[statement] = true
 	r := Reason{Text: text}
 	if statement >= 0 {
-		r.Statement = c.statement[statement].ref[0]
+		r.Statement = c.statement[statement].name()
 	}
 	c.reasons = append(c.reasons, r)
+}
+
+// name refers to the statement.
+func (s *compared) name() StatementRef {
+	return StatementRef{Document: s.document.Name, Index: s.index, Sid: s.written.Sid}
 }
 
 // tallied sorts the bits that may match a request by what they do.
@@ -214,7 +253,7 @@ func (c *comparer) tally(present []int32, caller *callerClass) [2]tallied {
 
 // bounded says whether callers have a boundary on that side.
 func (c *comparer) bounded(at int) bool {
-	return c.compiled[at].bounded && c.compiled[at].relation != ResourceOnly
+	return c.limited[at] && c.relations[at] != ResourceOnly
 }
 
 // grant is one way to be allowed: all of bits match. credit are those that a person would name.
@@ -225,7 +264,7 @@ type grant struct {
 
 // grants lists the ways in which a side allows, as Compiled.combine has them.
 func (c *comparer) grants(at int, t *tallied) []grant {
-	relation, bounded := c.compiled[at].relation, c.bounded(at)
+	relation, bounded := c.relations[at], c.bounded(at)
 	var out []grant
 	within := func(bits, credit []int32) {
 		if !bounded {
@@ -278,7 +317,7 @@ func (c *comparer) grants(at int, t *tallied) []grant {
 
 // refusals lists the ways in which a side does not allow, apart from an explicit Deny: in each, none of the bits match.
 func (c *comparer) refusals(at int, t *tallied) [][]int32 {
-	relation, bounded := c.compiled[at].relation, c.bounded(at)
+	relation, bounded := c.relations[at], c.bounded(at)
 	var out [][]int32
 	none := func(lists ...[]int32) { out = append(out, slices.Concat(lists...)) }
 	switch relation {
@@ -308,18 +347,27 @@ func (c *comparer) refusals(at int, t *tallied) [][]int32 {
 // present lists the bits of a group's statements.
 func (c *comparer) present(group *actionGroup) []int32 {
 	var out []int32
-	for i := range c.statement {
-		if b := c.statement[i].bit; b >= 0 && hasBit(group.statements, i) && !slices.Contains(out, b) {
+	eachBit(group.statements, func(i int) {
+		if b := c.bit(i); b >= 0 && !slices.Contains(out, b) {
 			out = append(out, b)
 		}
-	}
+	})
 	slices.Sort(out)
 	return out
 }
 
+// eachBit calls f with every member of a set.
+func eachBit(set []uint64, f func(i int)) {
+	for w, word := range set {
+		for ; word != 0; word &= word - 1 {
+			f(w*64 + bits.TrailingZeros64(word))
+		}
+	}
+}
+
 // symmetric says that both sides ask the same of a caller, whatever the request.
 func (c *comparer) symmetric(t *[2]tallied) bool {
-	if c.compiled[0].relation != c.compiled[1].relation || c.bounded(0) != c.bounded(1) {
+	if c.relations[0] != c.relations[1] || c.bounded(0) != c.bounded(1) {
 		return false
 	}
 	x, y := &t[expectedSide], &t[actualSide]
@@ -350,9 +398,9 @@ func (v *vocabulary) requirements(out, bits []int32) []int32 {
 	return slices.Compact(out)
 }
 
-// differences finds how the two sides differ for the actions of a group.
-func (c *comparer) differences(present []int32, profile int32) []difference {
-	key := append(c.words.key[:0], 's')
+// differences finds how one side allows actions of a group that the other refuses.
+func (c *comparer) differences(present []int32, profile int32, direction Direction) []difference {
+	key := append(c.words.key[:0], 's', direction[0])
 	key = appendInt(key, profile)
 	for _, b := range present {
 		key = appendInt(key, b)
@@ -379,9 +427,10 @@ func (c *comparer) differences(present []int32, profile int32) []difference {
 		if c.symmetric(&merged) {
 			continue
 		}
-		for _, direction := range [...]Direction{Missing, Excess} {
-			out = c.search(out, direction, i, profile, &t, &merged, shown)
-		}
+		out = c.search(out, direction, i, profile, &t, &merged, shown)
+	}
+	if c.solved == nil {
+		c.solved = map[string][]difference{}
 	}
 	c.solved[name] = out
 	return out
@@ -410,8 +459,7 @@ func (c *comparer) entryOf(direction Direction, bit int32, caller *Caller) entry
 	return e
 }
 
-// search adds one difference for each bit that grants what the other side does not, and one more for every resource that it
-// lists and the first does not show. merged are the bits with like ones united: fewer to refute. shown are the
+// search adds one difference for each bit that grants what the other side does not. merged are the bits with like ones united: fewer to refute. shown are the
 // entries that have their difference.
 func (c *comparer) search(out []difference, direction Direction, caller int, profile int32, t, merged *[2]tallied, shown map[entry]bool) []difference {
 	allows, refuses := expectedSide, actualSide
@@ -455,11 +503,7 @@ func (c *comparer) search(out []difference, direction Direction, caller int, pro
 		for _, b := range g.credit {
 			shown[c.entryOf(direction, b, &c.callers[caller].caller)] = true
 		}
-		first := difference{direction, caller, g.credit, request, answer == foundVague}
-		out = append(out, first)
-		if answer == found {
-			out = c.otherResources(out, first, require, &q)
-		}
+		out = append(out, difference{direction, caller, g.credit, request, answer == foundVague, require, &q, ""})
 	}
 	return out
 }
@@ -467,9 +511,11 @@ func (c *comparer) search(out []difference, direction Direction, caller int, pro
 // maxListed bounds the resources of one statement that get a difference of their own.
 const maxListed = 16
 
-// otherResources adds a difference for each resource that a credited statement lists and that none shows yet.
-func (c *comparer) otherResources(out []difference, first difference, require []int32, q *question) []difference {
+// otherResources finds a difference for each resource that a credited statement lists and that the first one does not show.
+// The requirement to be on the list gives way to the one to be that resource.
+func (c *comparer) otherResources(first *difference, shown string) []difference {
 	v := c.words
+	var out []difference
 	for _, b := range first.credit {
 		a, _ := v.listed(v.bits[b].atoms)
 		if a < 0 {
@@ -479,10 +525,10 @@ func (c *comparer) otherResources(out []difference, first difference, require []
 		if len(languages) < 2 {
 			continue
 		}
-		shown := first.resources()
+		seen := []string{shown}
 		for _, n := range languages[:min(len(languages), maxListed)] {
 			l := v.languages[n]
-			if l.opaque || slices.ContainsFunc(shown, l.matches) {
+			if l.opaque || slices.ContainsFunc(seen, l.matches) {
 				continue
 			}
 			v.numbers = append(v.numbers[:0], n)
@@ -490,10 +536,11 @@ func (c *comparer) otherResources(out []difference, first difference, require []
 			if what != requires {
 				continue
 			}
-			if request, answer := c.refute(append(slices.Clone(require), one), q); answer == found {
-				d := difference{first.direction, first.caller, first.credit, request, false}
+			if request, answer := c.refute(append(slices.DeleteFunc(slices.Clone(first.require), func(b int32) bool { return b == a }), one), first.question); answer == found {
+				d := *first
+				d.request = request
 				out = append(out, d)
-				shown = append(shown, d.resources()...)
+				seen = append(seen, d.resources()...)
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package policy
 import (
 	"math/bits"
 	"slices"
+	"strings"
 )
 
 // outcome of a search.
@@ -20,6 +21,8 @@ type assigned struct {
 	dimension int32
 	absent    bool
 	values    []string
+	later     bool // the values are still to be chosen: any that passes the test
+	test      int32
 }
 
 // state is what is still possible for one dimension during a search.
@@ -175,6 +178,9 @@ func (c *comparer) relate(p, a int32) relation {
 	if r, ok := c.related[key]; ok {
 		return r
 	}
+	if c.related == nil {
+		c.related = map[[2]int32]relation{}
+	}
 	r := relationNone
 	several := c.words.dimensions[x.dimension].several
 	s, t := &c.words.tests[x.test], &c.words.tests[y.test]
@@ -242,6 +248,11 @@ func (c *comparer) solve(require []int32, clauses [][]int32, pins []pin) ([]assi
 		}
 		open = append(open, rest)
 	}
+	if len(open) == 0 {
+		if request, ok := c.alone(require); ok {
+			return append(request, fixed...), found
+		}
+	}
 	s := solver{comparer: c}
 	s.prepare(require, open)
 	for {
@@ -267,6 +278,37 @@ func (c *comparer) solve(require []int32, clauses [][]int32, pins []pin) ([]assi
 			return nil, foundUnknown
 		}
 	}
+}
+
+// alone answers for requirements that each have a dimension to themselves: every one can be met, and how may wait.
+func (c *comparer) alone(require []int32) ([]assigned, bool) {
+	out := make([]assigned, 0, len(require))
+	for _, a := range require {
+		x := &c.words.atoms[a]
+		t := &c.words.tests[x.test]
+		if t.element == nil && t.constant == maybe || t.element != nil && t.element.opaque() {
+			return nil, false
+		}
+		if slices.ContainsFunc(out, func(have assigned) bool { return have.dimension == x.dimension }) {
+			return nil, false
+		}
+		if !x.absent && (c.keys.dimensions[x.dimension].family == familyARN || x.dimension == resourceDimension) && t.element != nil && !t.element.reachesARN() {
+			return nil, false
+		}
+		if x.absent {
+			out = append(out, assigned{dimension: x.dimension, absent: true})
+		} else {
+			out = append(out, assigned{dimension: x.dimension, test: x.test, later: true})
+		}
+	}
+	return out, true
+}
+
+// reachesARN says that an ARN or "*" is among what the element holds for, as far as a look at it tells.
+func (e *element) reachesARN() bool {
+	return e.negated || anyLanguage(e.languages, func(l *language) bool {
+		return !l.folded && strings.HasPrefix(l.prefix, "arn:") && (l.open || l.colons() >= arnColons) || l.single && l.text == "*"
+	})
 }
 
 // pin takes out the atoms of fixed dimensions. possible is false when one that is required does not hold.

@@ -12,20 +12,51 @@ type role struct {
 	deny   bool
 }
 
-// compared is one statement of a comparison. bit is -1 when it can never apply.
+// compared is one statement of a comparison. It is compiled, for whatever action, when it is first needed: of two large
+// documents most statements never meet.
 type compared struct {
 	*statement
-	written *Statement
-	role    role
-	idle    bool // it says nothing, whatever the request
-	bit     int32
+	written  *Statement
+	document *Document
+	index    int
+	role     role
+	bit      int32 // bitUnmade, bitNever or its number
 }
+
+const (
+	bitNever  int32 = -1 // no request meets the statement
+	bitUnmade int32 = -2
+)
 
 // dimension is one thing of a request that statements ask about: the resource, or a condition key.
 type dimension struct {
 	key     string // as it was first written
 	lower   string
-	several bool // the key may carry several values
+	several bool   // the key may carry several values
+	family  family // what its values are tested as
+}
+
+// dictionary numbers the dimensions: the resource, and each condition key however it is spelled.
+type dictionary struct {
+	dimensions []dimension
+	numbered   map[string]int32
+	lower      []byte
+}
+
+// dimension is the number of a condition key.
+func (x *dictionary) dimension(key string) int32 {
+	x.lower = x.lower[:0]
+	for i := 0; i < len(key); i++ {
+		x.lower = append(x.lower, lowerByte(key[i]))
+	}
+	if d, ok := x.numbered[string(x.lower)]; ok {
+		return d
+	}
+	d := int32(len(x.dimensions))
+	lower := string(x.lower)
+	x.numbered[lower] = d
+	x.dimensions = append(x.dimensions, dimension{key: key, lower: lower})
+	return d
 }
 
 const resourceDimension int32 = 0
@@ -59,7 +90,7 @@ type bit struct {
 
 // vocabulary numbers everything that statements ask, so that what looks different but asks the same gets the same number.
 type vocabulary struct {
-	dimensions []dimension
+	*dictionary
 	languages  []*language
 	tests      []valueTest
 	atoms      []atom
@@ -75,14 +106,14 @@ type vocabulary struct {
 	resolve  func(p *pattern) *language // what a pattern with variables matches
 }
 
-func newVocabulary(statements int) *vocabulary {
+func newVocabulary(keys *dictionary, statements int) *vocabulary {
 	return &vocabulary{
-		dimensions: make([]dimension, 1, 8),
+		dictionary: keys,
 		principals: make([]*statement, 1, 4),
-		atoms:      make([]atom, 0, statements),
-		tests:      make([]valueTest, 0, statements),
-		bits:       make([]bit, 0, statements),
-		interned:   make(map[string]int32, 4*statements),
+		atoms:      make([]atom, 0, min(statements, 16)),
+		tests:      make([]valueTest, 0, min(statements, 16)),
+		bits:       make([]bit, 0, min(statements, 16)),
+		interned:   make(map[string]int32, min(4*statements, 64)),
 		key:        make([]byte, 0, 256),
 	}
 }
@@ -98,16 +129,6 @@ func (v *vocabulary) intern(n int) (int32, bool) {
 
 func appendInt(key []byte, n int32) []byte {
 	return append(key, byte(n), byte(n>>8), byte(n>>16), byte(n>>24))
-}
-
-// dimension numbers a condition key.
-func (v *vocabulary) dimension(key, lower string) int32 {
-	v.key = append(append(v.key[:0], 'k'), lower...)
-	d, known := v.intern(len(v.dimensions))
-	if !known {
-		v.dimensions = append(v.dimensions, dimension{key: key, lower: lower})
-	}
-	return d
 }
 
 // language numbers what a pattern matches; written is its text.
@@ -318,7 +339,7 @@ func (v *vocabulary) resource(s *compared) (int32, requirement) {
 // condition numbers what condition j of a statement asks.
 func (v *vocabulary) condition(s *compared, j int) (int32, requirement) {
 	k := &s.conditions[j]
-	d := v.dimension(k.key, k.lower)
+	d := v.dimension(k.key)
 	absent := k.ifExists || k.quantifier == forAllValues || k.quantifier == single && k.negated
 	switch {
 	case k.comparison == nullCheck:
@@ -384,7 +405,7 @@ func (v *vocabulary) principal(s *compared) int32 {
 	return n
 }
 
-// bit numbers the requirements of a statement in its role, -1 when no request meets them.
+// bit numbers the requirements of a statement in its role, bitNever when no request meets them.
 func (v *vocabulary) bit(s *compared, number int32) int32 {
 	var room [8]int32
 	atoms := room[:0]
@@ -392,7 +413,7 @@ func (v *vocabulary) bit(s *compared, number int32) int32 {
 	for j := 0; ; j++ {
 		switch what {
 		case neverHolds:
-			return -1
+			return bitNever
 		case requires:
 			atoms = append(atoms, a)
 		}
@@ -402,10 +423,23 @@ func (v *vocabulary) bit(s *compared, number int32) int32 {
 		a, what = v.condition(s, j)
 	}
 	slices.Sort(atoms)
-	atoms = slices.Compact(atoms)
+	atoms = v.withoutPresence(slices.Compact(atoms))
 	b := v.newBit(s.role, v.principal(s), atoms)
 	v.bits[b].statements = append(v.bits[b].statements, number)
 	return b
+}
+
+// withoutPresence drops the requirement that a key is there where another one asks more of it.
+func (v *vocabulary) withoutPresence(atoms []int32) []int32 {
+	return slices.DeleteFunc(atoms, func(a int32) bool {
+		x := &v.atoms[a]
+		if x.absent || v.tests[x.test].constant != yes || x.quantifier != forAnyValue {
+			return false
+		}
+		return slices.ContainsFunc(atoms, func(b int32) bool {
+			return b != a && v.atoms[b].dimension == x.dimension && !v.atoms[b].absent && v.tests[v.atoms[b].test].constant == maybe
+		})
+	})
 }
 
 // newBit numbers a role with requirements.

@@ -26,8 +26,8 @@ type variableCase struct {
 	not        []string // for variableOther and variableColon
 }
 
-// variableKeys lists the condition keys that policy variables name.
-func (c *comparer) variableKeys() []variableCase {
+// listVariables lists the condition keys that policy variables name.
+func (c *comparer) listVariables() []variableCase {
 	var out []variableCase
 	add := func(p *pattern) {
 		if !p.variable {
@@ -45,7 +45,10 @@ func (c *comparer) variableKeys() []variableCase {
 		}
 	}
 	for i := range c.statement {
-		s := &c.statement[i]
+		if !c.statement[i].variable() {
+			continue
+		}
+		s := c.compile(i)
 		for j := range s.resources {
 			add(&s.resources[j])
 		}
@@ -56,6 +59,16 @@ func (c *comparer) variableKeys() []variableCase {
 		}
 	}
 	return out
+}
+
+// variable says whether the statement may hold a policy variable.
+func (s *compared) variable() bool {
+	if s.document.Version != Version2012 {
+		return false
+	}
+	has := func(text string) bool { return strings.Contains(text, "${") }
+	return slices.ContainsFunc(s.written.Resources, has) || slices.ContainsFunc(s.written.NotResources, has) ||
+		slices.ContainsFunc(s.written.Conditions, func(k Condition) bool { return slices.ContainsFunc(k.Values, has) })
 }
 
 // resolve is the language of a pattern with variables in the present case. While a variable is open, the language is
@@ -137,7 +150,7 @@ func (c *comparer) assumeVariables() {
 		if x.state == variableOpen {
 			continue
 		}
-		d := v.dimension(x.key, x.lower)
+		d := v.dimension(x.key)
 		several := v.dimensions[d].several
 		switch x.state {
 		case variableAbsent:
@@ -183,12 +196,27 @@ func (c *comparer) assumeVariables() {
 // maxVariableCases bounds the combinations of cases that are looked at.
 const maxVariableCases = 64
 
+// readableCase gives every variable a value that reads well.
+func (c *comparer) readableCase() []variableCase {
+	out := slices.Clone(c.variableKeys)
+	for i := range out {
+		x := &out[i]
+		x.state, x.value = variableFixed, readableValue(x.lower)
+		switch f := c.keys.dimensions[c.keys.dimension(x.key)].family; f {
+		case familyNumber, familyDate, familyBoolean, familyAddress:
+			x.value = typedValues(f, nil)[0]
+		}
+	}
+	return out
+}
+
 // variableCases lists the cases of the variables that a comparison with open variables could not settle: together they are
 // all there are, and those with a value come before the rest.
-func (c *comparer) variableCases(keys []variableCase) (concrete, rest [][]variableCase) {
+func (c *comparer) variableCases() (concrete, rest [][]variableCase) {
+	keys := c.variableKeys
 	options := make([][]variableCase, len(keys))
 	for i, k := range keys {
-		several := c.words.dimensions[c.words.dimension(k.key, k.lower)].several
+		several := c.words.dimensions[c.words.dimension(k.key)].several
 		values := c.variableValues(k)
 		add := func(state variableState, value string, not []string) {
 			options[i] = append(options[i], variableCase{k.key, k.lower, state, value, not})
@@ -261,8 +289,8 @@ func (c *comparer) variableValues(k variableCase) []string {
 			out = append(out, text)
 		}
 	}
-	d := c.words.dimension(k.key, k.lower)
-	switch f := c.families[d]; f {
+	d := c.words.dimension(k.key)
+	switch f := c.keys.dimensions[d].family; f {
 	case familyNumber, familyDate, familyBoolean, familyAddress:
 		var tests []*condition
 		for i := range c.words.tests {
@@ -291,13 +319,16 @@ func (c *comparer) variableValues(k variableCase) []string {
 	}
 	for i := range c.statement {
 		s := &c.statement[i]
+		if s.statement == nil {
+			continue
+		}
 		for j := range s.resources {
 			c.captures(&s.resources[j], k, resourceDimension, add)
 		}
 		for j := range s.conditions {
 			x := &s.conditions[j]
 			for n := range x.operands {
-				c.captures(&x.operands[n].pattern, k, c.words.dimension(x.key, x.lower), add)
+				c.captures(&x.operands[n].pattern, k, c.words.dimension(x.key), add)
 			}
 		}
 	}

@@ -67,6 +67,22 @@ func (c *Compiled) add(document *Document, from side) {
 }
 
 func newStatement(document *Document, index int, from side) statement {
+	compiled := newStatementForAnyAction(document, index, from)
+	s := &document.Statements[index]
+	compiled.notAction = len(s.NotActions) > 0
+	actions := s.Actions
+	if compiled.notAction {
+		actions = s.NotActions
+	}
+	compiled.actions = make([]pattern, len(actions))
+	for i, action := range actions {
+		compiled.actions[i] = newPattern(action, ruleText, true, false, true)
+	}
+	return compiled
+}
+
+// newStatementForAnyAction compiles a statement without what it says of actions.
+func newStatementForAnyAction(document *Document, index int, from side) statement {
 	s := &document.Statements[index]
 	variables := document.Version == Version2012
 	compiled := statement{
@@ -74,25 +90,18 @@ func newStatement(document *Document, index int, from side) statement {
 		side:         from,
 		expands:      variables,
 		deny:         s.Effect == Deny,
-		notAction:    len(s.NotActions) > 0,
+		notAction:    true,
 		notResource:  len(s.NotResources) > 0,
 		hasResource:  len(s.Resources) > 0 || len(s.NotResources) > 0,
 		notPrincipal: len(s.NotPrincipals) > 0,
 		hasPrincipal: len(s.Principals) > 0 || len(s.NotPrincipals) > 0,
 	}
-	actions, resources, principals := s.Actions, s.Resources, s.Principals
-	if compiled.notAction {
-		actions = s.NotActions
-	}
+	resources, principals := s.Resources, s.Principals
 	if compiled.notResource {
 		resources = s.NotResources
 	}
 	if compiled.notPrincipal {
 		principals = s.NotPrincipals
-	}
-	compiled.actions = make([]pattern, len(actions))
-	for i, action := range actions {
-		compiled.actions[i] = newPattern(action, ruleText, true, false, true)
 	}
 	compiled.resources = make([]pattern, len(resources))
 	for i, resource := range resources {

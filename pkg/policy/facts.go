@@ -18,6 +18,8 @@ import (
 //
 // A Facts value is made ready on its first use and must not be changed afterwards; it may be shared by comparisons.
 type Facts struct {
+	// Complete are services of which Actions names every action: there are no others.
+	Complete  []string       `json:"complete,omitempty"`
 	Actions   []ActionFact   `json:"actions,omitempty"`
 	Keys      []KeyFact      `json:"keys,omitempty"`
 	Resources []ResourceFact `json:"resources,omitempty"`
@@ -107,7 +109,7 @@ func (f *Facts) With(more *Facts) *Facts {
 	if f == nil {
 		return more
 	}
-	return &Facts{Actions: more.Actions, Keys: more.Keys, Resources: more.Resources, Universe: more.Universe, base: f}
+	return &Facts{Complete: more.Complete, Actions: more.Actions, Keys: more.Keys, Resources: more.Resources, Universe: more.Universe, base: f}
 }
 
 //go:embed facts_builtin.json
@@ -219,6 +221,11 @@ func checkMembers(data []byte) error {
 
 // check says what is wrong with the facts.
 func (f *Facts) check() error {
+	for i, service := range f.Complete {
+		if service == "" || strings.Trim(service, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			return fmt.Errorf("complete[%d]: %q is no service", i, service)
+		}
+	}
 	for i := range f.Actions {
 		a := &f.Actions[i]
 		at := fmt.Sprintf("actions[%d]", i)

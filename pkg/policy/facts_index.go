@@ -8,6 +8,7 @@ import (
 // factIndex is Facts made ready.
 type factIndex struct {
 	facts     []ActionFact
+	complete  []string
 	literal   map[string][]int32 // lower-case action to the facts that name it
 	services  map[string][]int32 // service to the facts of all its actions
 	globs     []factGlob         // any other pattern
@@ -38,6 +39,7 @@ func (f *Facts) index() *factIndex {
 		for k, v := range base.services {
 			x.services[k] = slices.Clip(v)
 		}
+		x.complete = slices.Clone(base.complete)
 		x.globs = slices.Clone(base.globs)
 		x.actions = slices.Clone(base.actions)
 		x.keys = slices.Clone(base.keys)
@@ -50,6 +52,7 @@ func (f *Facts) index() *factIndex {
 }
 
 func (x *factIndex) add(f *Facts) {
+	x.complete = append(x.complete, f.Complete...)
 	for i := range f.Actions {
 		n := int32(len(x.facts))
 		x.facts = append(x.facts, f.Actions[i])
@@ -151,9 +154,9 @@ func (v *factView) profile(action string) int32 {
 func (v *factView) general() bool { return len(v.globs) > 0 }
 
 // applyKeys lets what is known of keys decide how their values are told apart.
-func (v *factView) applyKeys(words *vocabulary, families []family) {
-	for i := range words.dimensions[1:] {
-		d := &words.dimensions[i+1]
+func (v *factView) applyKeys(keys *dictionary) {
+	for i := range keys.dimensions[1:] {
+		d := &keys.dimensions[i+1]
 		for _, k := range v.keys {
 			if !inFamily(d.lower, k.Key) {
 				continue
@@ -164,15 +167,10 @@ func (v *factView) applyKeys(words *vocabulary, families []family) {
 			case MultiValued:
 				d.several = true
 			}
-			if f, _ := familyOfType(k.Type); f != familyNone {
-				switch have := families[i+1]; {
-				case have == familyNone || have == f:
-					families[i+1] = f
-				case f == familyARN && have == familyText:
-					families[i+1] = familyARN
-				case f == familyBoolean && have == familyMixed, f == familyBoolean && have == familyText:
-					families[i+1] = familyBoolean
-				}
+			switch f, _ := familyOfType(k.Type); {
+			case f == familyNone:
+			case d.family == familyNone, f == familyARN && d.family == familyText, f == familyBoolean && (d.family == familyText || d.family == familyMixed):
+				d.family = f
 			}
 		}
 	}

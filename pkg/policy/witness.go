@@ -11,12 +11,15 @@ import (
 type witnesses struct {
 	*comparer
 	groups  *actionGroups
-	pending []pendingWitness // of the present run
+	queue   []pendingWitness
 	seen    map[string]bool
 	lists   [2][]Witness // missing, excess
+	keys    [2][]string  // what the witnesses are sorted by
+	shown   []uint64     // the statements that have a witness
+	state   map[item]itemState
+	checked map[int]*[2]Compiled // for each group what says to a request of it
 	more    bool
 	home    *home
-	state   map[item]itemState
 }
 
 // item is a difference whatever the case of the policy variables: a statement that grants actions of a group which the other
@@ -34,82 +37,213 @@ const (
 	itemShown                      // it has a witness
 )
 
-// pendingWitness is a difference of one group of actions.
+// pendingWitness is a difference of one group of actions with the actions to show.
 type pendingWitness struct {
 	group int
 	difference
-	cells []int32 // the actions to show
-	shown int
+	cells []int32
+	next  int
 }
 
-func (p *pendingWitness) list() int {
-	if p.direction == Missing {
-		return 0
+var directions = [...]Direction{Missing, Excess}
+
+// allows is the side that allows what differs in that direction, which is also its place in the lists.
+func (d Direction) allows() int {
+	if d == Missing {
+		return expectedSide
 	}
-	return 1
+	return actualSide
 }
 
 func (w *witnesses) itemOf(p *pendingWitness) item {
 	return item{p.direction, p.group, w.words.bits[p.credit[0]].statements[0]}
 }
 
-func newWitnesses(c *comparer, g *actionGroups) *witnesses {
-	return &witnesses{comparer: c, groups: g}
+func (w *witnesses) full(d Direction) bool { return len(w.lists[d.allows()]) >= MaxWitnesses }
+
+// explore finds the differences and writes their witnesses: first one for every statement, then one for every group of
+// actions, and last the other actions and resources that a statement lists by name. Where there are policy variables,
+// it first gives them values that read well; what shows no difference then is looked at with the variables open.
+func (w *witnesses) explore() {
+	w.shown = make([]uint64, w.index.words)
+	w.scan()
+	w.begin(w.readableCase())
+	w.visit(true)
+	if len(w.variableKeys) > 0 {
+		w.begin(w.variableKeys)
+		w.visit(false)
+	}
+	if w.open() {
+		w.settle()
+	}
 }
 
-// look finds the differences of a group.
-func (w *witnesses) look(group int) {
+// visit looks at every group, as far as its statements have no witness yet, and with all at those too of which the statements
+// have one.
+func (w *witnesses) visit(all bool) {
+	type visit struct {
+		group     int
+		direction Direction
+	}
+	var later []visit
+	for i := range w.groups.groups {
+		g := &w.groups.groups[i]
+		for _, d := range directions {
+			news, old := false, false
+			for k, word := range g.statements {
+				word &= w.allowing[d.allows()][k]
+				news = news || word&^w.shown[k] != 0
+				old = old || word&w.shown[k] != 0
+			}
+			switch {
+			case news && !w.full(d):
+				w.look(i, d, all)
+			case news || old && all:
+				later = append(later, visit{i, d})
+			}
+		}
+	}
+	queue := w.queue
+	w.queue = nil
+	for i := range queue {
+		w.write(&queue[i])
+	}
+	for _, v := range later {
+		if w.full(v.direction) {
+			w.more = true
+			continue
+		}
+		w.look(v.group, v.direction, all)
+		for i := range w.queue {
+			w.write(&w.queue[i])
+		}
+		queue = append(queue, w.queue...)
+		w.queue = w.queue[:0]
+	}
+	for i := range queue {
+		w.writeRest(&queue[i])
+	}
+}
+
+// look finds the differences of a group in one direction. The first witness of a statement is written at once; with all, the
+// rest waits for its turn.
+func (w *witnesses) look(group int, direction Direction, all bool) {
 	g := &w.groups.groups[group]
-	present := w.present(g)
-	if len(present) == 0 {
+	for _, d := range w.differences(w.present(g), g.profile, direction) {
+		p := pendingWitness{group: group, difference: d}
+		fresh := slices.ContainsFunc(d.credit, func(b int32) bool {
+			return slices.ContainsFunc(w.words.bits[b].statements, func(s int32) bool { return !hasBit(w.shown, int(s)) && hasBit(g.statements, int(s)) })
+		})
+		switch {
+		case !fresh && !all, w.state[w.itemOf(&p)] == itemShown:
+			continue
+		case d.vague:
+			w.leave(&p)
+			continue
+		case fresh:
+			w.write(&p)
+		}
+		w.queue = append(w.queue, p)
+	}
+}
+
+// leave says that a difference may be one.
+func (w *witnesses) leave(p *pendingWitness) {
+	if w.state == nil {
+		w.state = map[item]itemState{}
+	}
+	if at := w.itemOf(p); w.state[at] == 0 {
+		w.state[at] = itemOpen
+	}
+}
+
+// write makes the first request of a difference unless it has been made.
+func (w *witnesses) write(p *pendingWitness) {
+	if p.next == 0 {
+		w.cells(p)
+		w.one(p)
+	}
+}
+
+// writeRest makes the other requests: for the actions that a statement lists by name, then for the resources.
+func (w *witnesses) writeRest(p *pendingWitness) {
+	for p.next < len(p.cells) {
+		if w.full(p.direction) {
+			w.more = true
+			return
+		}
+		w.one(p)
+	}
+	if len(p.cells) == 0 || p.resource == "" {
 		return
 	}
-	for _, d := range w.differences(present, g.profile) {
-		w.pending = append(w.pending, pendingWitness{group: group, difference: d})
+	for _, d := range w.otherResources(&p.difference, p.resource) {
+		if w.full(p.direction) {
+			w.more = true
+			return
+		}
+		other := pendingWitness{group: p.group, difference: d, cells: p.cells[:1]}
+		w.one(&other)
 	}
 }
 
-// write makes the requests of a run: first one for every difference, then the other actions that a statement lists by
-// name. A difference without a request stays open.
-func (w *witnesses) write() {
-	if len(w.pending) == 0 {
+// one makes the request for the next action of p. A difference without a request stays open.
+func (w *witnesses) one(p *pendingWitness) {
+	if p.next >= len(p.cells) {
+		return
+	}
+	first := p.next == 0
+	cell := p.cells[p.next]
+	p.next++
+	if w.full(p.direction) {
+		w.more = true
+		return
+	}
+	action, ok := w.groups.spell(cell, p.group)
+	if ok {
+		var witness Witness
+		if witness, ok = w.make(p, action); ok {
+			w.keep(p, witness)
+			return
+		}
+	}
+	if first {
+		w.leave(p)
+	}
+}
+
+// keep adds a witness to its list.
+func (w *witnesses) keep(p *pendingWitness, witness Witness) {
+	if w.state != nil {
+		w.state[w.itemOf(p)] = itemShown
+	}
+	for _, b := range p.credit {
+		for _, s := range w.words.bits[b].statements {
+			if hasBit(w.groups.groups[p.group].statements, int(s)) {
+				setBit(w.shown, int(s))
+			}
+		}
+	}
+	if p.resource == "" {
+		p.resource = witness.Request.Resource
+	}
+	key := witness.Request.identity()
+	if w.seen[key] {
 		return
 	}
 	if w.seen == nil {
 		w.seen = map[string]bool{}
-		w.state = map[item]itemState{}
-		h := homeOf(w.statement)
-		w.home = &h
 	}
-	for i := range w.pending {
-		p := &w.pending[i]
-		at := w.itemOf(p)
-		if p.vague {
-			if w.state[at] == 0 {
-				w.state[at] = itemOpen
-			}
-			continue
-		}
-		p.cells = w.cells(p)
-		w.next(p)
-	}
-	for i := range w.pending {
-		p := &w.pending[i]
-		for p.shown < len(p.cells) {
-			if len(w.lists[p.list()]) >= MaxWitnesses {
-				w.more = true
-				break
-			}
-			w.next(p)
-		}
-	}
-	w.pending = w.pending[:0]
+	w.seen[key] = true
+	at := p.direction.allows()
+	w.lists[at] = append(w.lists[at], witness)
+	w.keys[at] = append(w.keys[at], key)
 }
 
-// open says whether something may be a difference and has no witness.
+// open says whether something may be a difference and has no witness, in a direction that has room for one.
 func (w *witnesses) open() bool {
-	for _, s := range w.state {
-		if s == itemOpen {
+	for at, s := range w.state {
+		if s == itemOpen && !w.full(at.direction) {
 			return true
 		}
 	}
@@ -118,46 +252,69 @@ func (w *witnesses) open() bool {
 
 // settle looks at the cases of the policy variables for what is open: first at those with known values, which show a witness
 // or none, then at the rest. What the rest cannot exclude either stays in doubt.
-func (w *witnesses) settle(keys []variableCase) {
-	if len(keys) == 0 {
+func (w *witnesses) settle() {
+	if len(w.variableKeys) == 0 {
 		for _, at := range w.openItems() {
-			w.doubt(at.statement, doubtText(keys))
+			w.doubt(at.statement, w.doubtText())
 		}
 		return
 	}
-	concrete, rest := w.variableCases(keys)
+	concrete, rest := w.variableCases()
 	for _, one := range concrete {
 		if !w.open() || w.budget.spent() {
 			break
 		}
-		w.lookAgain(one)
-		w.write()
+		w.lookAgain(one, nil)
 	}
 	possible := map[item]bool{}
 	for _, one := range rest {
 		if !w.open() {
 			return
 		}
-		w.lookAgain(one)
-		for i := range w.pending {
-			possible[w.itemOf(&w.pending[i])] = true
-		}
-		w.write()
+		w.lookAgain(one, possible)
 	}
 	for _, at := range w.openItems() {
 		if possible[at] || w.budget.spent() {
-			w.doubt(at.statement, doubtText(keys))
+			w.doubt(at.statement, w.doubtText())
+		}
+	}
+}
+
+// lookAgain begins the run of a case and looks at the groups in which something is open. What it finds it adds to found.
+func (w *witnesses) lookAgain(variables []variableCase, found map[item]bool) {
+	w.begin(variables)
+	type place struct {
+		group     int
+		direction Direction
+	}
+	done := map[place]bool{}
+	for _, at := range w.openItems() {
+		here := place{at.group, at.direction}
+		if done[here] {
+			continue
+		}
+		done[here] = true
+		g := &w.groups.groups[at.group]
+		for _, d := range w.differences(w.present(g), g.profile, at.direction) {
+			p := pendingWitness{group: at.group, difference: d}
+			if found != nil {
+				found[w.itemOf(&p)] = true
+			}
+			if !d.vague && w.state[w.itemOf(&p)] != itemShown {
+				w.write(&p)
+				w.writeRest(&p)
+			}
 		}
 	}
 }
 
 // doubtText says why a difference could not be settled.
-func doubtText(keys []variableCase) string {
-	if len(keys) == 0 {
+func (c *comparer) doubtText() string {
+	if len(c.variableKeys) == 0 {
 		return "no request could be shown that this statement decides differently"
 	}
-	names := make([]string, len(keys))
-	for i, k := range keys {
+	names := make([]string, len(c.variableKeys))
+	for i, k := range c.variableKeys {
 		names[i] = "${" + k.key + "}"
 	}
 	return "it could not be settled whether some value of " + strings.Join(names, ", ") + " makes a difference"
@@ -167,7 +324,7 @@ func doubtText(keys []variableCase) string {
 func (w *witnesses) openItems() []item {
 	var out []item
 	for at, s := range w.state {
-		if s == itemOpen {
+		if s == itemOpen && !w.full(at.direction) {
 			out = append(out, at)
 		}
 	}
@@ -177,72 +334,69 @@ func (w *witnesses) openItems() []item {
 	return out
 }
 
-// lookAgain begins the run of a case and looks at the groups in which something is open.
-func (w *witnesses) lookAgain(variables []variableCase) {
-	w.begin(variables)
-	last := -1
-	groups := make([]int, 0, len(w.state))
-	for _, at := range w.openItems() {
-		groups = append(groups, at.group)
-	}
-	slices.Sort(groups)
-	for _, g := range groups {
-		if g != last {
-			w.look(g)
-		}
-		last = g
-	}
-	w.pending = slices.DeleteFunc(w.pending, func(p pendingWitness) bool { return w.state[w.itemOf(&p)] == itemShown })
-}
-
 // result puts the witnesses and doubts in order.
 func (w *witnesses) result() Result {
-	for i := range w.lists {
-		slices.SortFunc(w.lists[i], compareWitnesses)
-	}
 	slices.SortStableFunc(w.reasons, func(a, b Reason) int {
 		return cmp.Or(strings.Compare(a.Statement.Document, b.Statement.Document), cmp.Compare(a.Statement.Index, b.Statement.Index), strings.Compare(a.Text, b.Text))
 	})
-	return Result{Missing: w.lists[0], Excess: w.lists[1], Indeterminate: w.reasons, Truncated: w.more}
+	return Result{Missing: w.sorted(0), Excess: w.sorted(1), Indeterminate: w.reasons, Truncated: w.more}
+}
+
+// sorted is one list of witnesses by action, resource and the rest.
+func (w *witnesses) sorted(at int) []Witness {
+	list, keys := w.lists[at], w.keys[at]
+	if len(list) < 2 {
+		return list
+	}
+	order := make([]int, len(list))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int { return strings.Compare(keys[i], keys[j]) })
+	out := make([]Witness, len(list))
+	for i, from := range order {
+		out[i] = list[from]
+	}
+	return out
 }
 
 // cells chooses the actions to show for a difference: each that a granting statement lists by name, and one for its wildcards.
-func (w *witnesses) cells(p *pendingWitness) []int32 {
+func (w *witnesses) cells(p *pendingWitness) {
 	g := &w.groups.groups[p.group]
-	var names []int32
+	named := make([]uint64, w.index.words)
+	for _, b := range p.credit {
+		for _, s := range w.words.bits[b].statements {
+			if len(w.statement[s].written.NotActions) == 0 {
+				setBit(named, int(s))
+			}
+		}
+	}
 	wild := int32(-1)
 	for c := g.first; c >= 0; c = w.groups.cells[c].next {
 		entry := w.groups.cells[c].entry
-		if entry >= 0 && w.namedBy(p, entry) {
-			names = append(names, c)
-		} else if wild < 0 {
+		switch {
+		case entry >= 0 && w.index.lists(int(entry), named):
+			if p.cells = append(p.cells, c); len(p.cells) > MaxWitnesses {
+				return
+			}
+		case wild < 0:
 			wild = c
 		}
 	}
 	if wild >= 0 {
-		if c, ok := w.telling(p.group); ok && !slices.Contains(names, c) {
+		if c, ok := w.telling(p.group); ok && !slices.Contains(p.cells, c) {
 			wild = c
 		}
-		names = append(names, wild)
+		p.cells = append(p.cells, wild)
 	}
-	return names
-}
-
-// namedBy says whether a credited statement lists the action by name.
-func (w *witnesses) namedBy(p *pendingWitness, entry int32) bool {
-	for _, b := range p.credit {
-		for _, s := range w.words.bits[b].statements {
-			if hasBit(w.index.sets[int(entry)*w.index.words:], int(s)) && len(w.statement[s].written.NotActions) == 0 {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // telling is the cell of the group with the action that exposes most.
 func (w *witnesses) telling(group int) (int32, bool) {
 	g := &w.groups.groups[group]
+	if w.groups.cells[g.first].next < 0 {
+		return g.first, true
+	}
 	for _, action := range tellingActions {
 		entry, ok := w.index.lookup(action)
 		if !ok {
@@ -257,93 +411,72 @@ func (w *witnesses) telling(group int) (int32, bool) {
 	return 0, false
 }
 
-// next makes the request for the next action of p.
-func (w *witnesses) next(p *pendingWitness) {
-	if p.shown >= len(p.cells) {
-		return
-	}
-	cell := p.cells[p.shown]
-	first := p.shown == 0
-	p.shown++
-	at := w.itemOf(p)
-	if len(w.lists[p.list()]) >= MaxWitnesses {
-		w.more = true
-		w.state[at] = itemShown
-		return
-	}
-	action, ok := w.groups.spell(cell, p.group)
-	if ok {
-		var witness Witness
-		if witness, ok = w.make(p, action); ok {
-			w.state[at] = itemShown
-			if key := witness.Request.identity(); !w.seen[key] {
-				w.seen[key] = true
-				w.lists[p.list()] = append(w.lists[p.list()], witness)
-			}
-			return
-		}
-	}
-	if first && w.state[at] == 0 {
-		w.state[at] = itemOpen
-	}
-}
-
 // make builds the request, checks it with the evaluator and takes away what does not matter.
 func (w *witnesses) make(p *pendingWitness, action string) (Witness, bool) {
 	r := Request{Caller: w.callers[p.caller].caller, Action: action}
 	resource := ""
-	for _, a := range p.request {
+	var spare []string // keys that may not matter
+	for i := range p.request {
+		a := &p.request[i]
+		if !w.choose(a) {
+			return Witness{}, false
+		}
 		switch {
 		case a.dimension == resourceDimension:
-			if len(a.values) > 0 {
-				resource = a.values[0]
-			}
+			resource = a.values[0]
 		case !a.absent:
 			if r.Context == nil {
-				r.Context = map[string][]string{}
+				r.Context = make(map[string][]string, len(p.request))
 			}
-			r.Context[w.words.dimensions[a.dimension].key] = a.values
+			key := w.words.dimensions[a.dimension].key
+			r.Context[key] = a.values
+			if len(a.values) > 1 || !w.needed(p, a.dimension) {
+				spare = append(spare, key)
+			}
 		}
 	}
 	var witness Witness
 	ok := false
-	for _, candidate := range w.candidates(action, resource) {
-		r.Resource = candidate
-		if witness, ok = w.check(p, &r); ok {
-			break
-		}
-	}
-	if !ok {
+	if resource != "" {
 		r.Resource = resource
 		if witness, ok = w.check(p, &r); !ok {
 			return witness, false
 		}
-		for _, candidate := range w.home.tidy(resource) {
+	}
+	if !ok || !w.listsResource(p, resource) {
+		better := w.candidates(action, resource)
+		if ok && better != nil {
+			better = append(better[:1], w.home.tidy(resource)...)
+		}
+		for _, candidate := range better {
 			r.Resource = candidate
-			if tidy, ok := w.check(p, &r); ok {
-				witness = tidy
+			if nicer, fine := w.check(p, &r); fine {
+				witness, ok = nicer, true
 				break
 			}
 		}
-		r.Resource = witness.Request.Resource
 	}
-	for _, key := range slices.Sorted(maps.Keys(r.Context)) {
+	if !ok {
+		return witness, false
+	}
+	r.Resource = witness.Request.Resource
+	slices.Sort(spare)
+	for _, key := range spare {
 		fewer := maps.Clone(r.Context)
 		delete(fewer, key)
 		less := r
 		less.Context = fewer
-		if smaller, ok := w.evaluate(p, &less); ok {
-			r.Context = fewer
-			witness = smaller
+		if smaller, fine := w.evaluate(p, &less); fine {
+			r.Context, witness = fewer, smaller
 		}
 	}
-	for _, key := range slices.Sorted(maps.Keys(r.Context)) {
+	for _, key := range spare {
 		for i := 0; len(r.Context[key]) > 1 && i < len(r.Context[key]); {
 			fewer := maps.Clone(r.Context)
 			fewer[key] = slices.Delete(slices.Clone(r.Context[key]), i, i+1)
 			less := r
 			less.Context = fewer
-			if smaller, ok := w.evaluate(p, &less); ok {
+			if smaller, fine := w.evaluate(p, &less); fine {
 				r.Context, witness = fewer, smaller
 			} else {
 				i++
@@ -356,18 +489,62 @@ func (w *witnesses) make(p *pendingWitness, action string) (Witness, bool) {
 	return witness, true
 }
 
-// candidates are the resources to try before the one that was found: none when that one is at hand.
+// choose finds the value of a dimension of which only the one requirement is known yet.
+func (w *witnesses) choose(a *assigned) bool {
+	if !a.later {
+		return true
+	}
+	d := w.domain(a.dimension, []int32{a.test}, nil)
+	if len(d.values) == 0 {
+		w.finish(d)
+	}
+	if len(d.values) == 0 || d.vague[0] {
+		return false
+	}
+	a.values, a.later = d.values[:1], false
+	return true
+}
+
+// needed says that the statements that grant ask for the key to be there.
+func (w *witnesses) needed(p *pendingWitness, d int32) bool {
+	return slices.ContainsFunc(p.require, func(n int32) bool {
+		x := &w.words.atoms[n]
+		return x.dimension == d && !x.absent
+	})
+}
+
+// listsResource says that a granting statement lists just this resource.
+func (w *witnesses) listsResource(p *pendingWitness, resource string) bool {
+	for _, b := range p.credit {
+		a, _ := w.words.listed(w.words.bits[b].atoms)
+		if a < 0 {
+			continue
+		}
+		for _, l := range w.words.tests[w.words.atoms[a].test].element.languages {
+			if l.single && l.text == resource {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// candidates are the resources to try instead of the one that was found: none when that one is at hand.
 func (w *witnesses) candidates(action, resource string) []string {
 	if w.facts != nil {
 		if _, ok := w.facts.at[resource]; ok {
 			return nil
 		}
 	}
+	if w.home == nil {
+		h := homeOf(w.statement)
+		w.home = &h
+	}
 	return w.home.resources(action)
 }
 
-// check evaluates the request on both sides. It passes when the sides differ in the direction looked for, and by a statement
-// that is credited with it.
+// check evaluates the request on both sides. It passes when the facts allow for it and the sides differ in the direction looked
+// for, by a statement that is credited with it.
 func (w *witnesses) check(p *pendingWitness, r *Request) (Witness, bool) {
 	if !w.permits(&p.difference, w.groups.groups[p.group].profile, r) {
 		return Witness{}, false
@@ -377,10 +554,11 @@ func (w *witnesses) check(p *pendingWitness, r *Request) (Witness, bool) {
 
 // evaluate is check without the facts.
 func (w *witnesses) evaluate(p *pendingWitness, r *Request) (Witness, bool) {
+	sides := w.sides(p.group)
 	out := Witness{Direction: p.direction, Request: *r}
 	w.budget.spend(20)
-	out.Expected = w.compiled[expectedSide].Evaluate(r)
-	out.Actual = w.compiled[actualSide].Evaluate(r)
+	out.Expected = sides[expectedSide].Evaluate(r)
+	out.Actual = sides[actualSide].Evaluate(r)
 	allows, refuses := &out.Expected, &out.Actual
 	if p.direction == Excess {
 		allows, refuses = refuses, allows
@@ -390,7 +568,7 @@ func (w *witnesses) evaluate(p *pendingWitness, r *Request) (Witness, bool) {
 	}
 	for _, b := range p.credit {
 		credited := slices.ContainsFunc(w.words.bits[b].statements, func(s int32) bool {
-			return slices.Contains(allows.By, w.statement[s].ref[0])
+			return slices.Contains(allows.By, w.statement[s].name())
 		})
 		if !credited {
 			return out, false
@@ -399,12 +577,37 @@ func (w *witnesses) evaluate(p *pendingWitness, r *Request) (Witness, bool) {
 	return out, true
 }
 
-// identity is a text that is the same for equal requests only.
+// sides are both sets without the statements that name no action of the group.
+func (w *witnesses) sides(group int) *[2]Compiled {
+	if have, ok := w.checked[group]; ok {
+		return have
+	}
+	out := &[2]Compiled{}
+	for at := range out {
+		out[at] = Compiled{relation: w.relations[at], bounded: w.limited[at]}
+	}
+	eachBit(w.groups.groups[group].statements, func(i int) {
+		at := sideOf(w.statement[i].role)
+		out[at].statements = append(out[at].statements, *w.compile(i).statement)
+	})
+	if w.checked == nil {
+		w.checked = map[int]*[2]Compiled{}
+	}
+	w.checked[group] = out
+	return out
+}
+
+// identity is a text that is the same for equal requests only; sorted, requests stand by action, then resource.
 func (r *Request) identity() string {
+	n := len(r.Action) + len(r.Resource) + len(r.Caller.ARN) + len(r.Caller.Session) + len(r.Caller.Service) + 16
 	var b strings.Builder
+	b.Grow(n)
 	for _, s := range [...]string{r.Action, r.Resource, string(r.Caller.Kind), r.Caller.ARN, r.Caller.Session, r.Caller.Service} {
 		b.WriteString(s)
 		b.WriteByte(0)
+	}
+	if len(r.Context) == 0 {
+		return b.String()
 	}
 	for _, key := range slices.Sorted(maps.Keys(r.Context)) {
 		b.WriteString(key)
@@ -415,9 +618,4 @@ func (r *Request) identity() string {
 		b.WriteByte(0)
 	}
 	return b.String()
-}
-
-func compareWitnesses(a, b Witness) int {
-	return cmp.Or(strings.Compare(a.Request.Action, b.Request.Action), strings.Compare(a.Request.Resource, b.Request.Resource),
-		strings.Compare(a.Request.identity(), b.Request.identity()))
 }

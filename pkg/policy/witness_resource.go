@@ -154,7 +154,7 @@ func (c *comparer) universe(dim int32, require []*element) *element {
 	switch {
 	case dim == resourceDimension:
 		all = c.anyResource()
-	case c.families[dim] == familyARN:
+	case c.keys.dimensions[dim].family == familyARN:
 		all = c.anyARN()
 	default:
 		return nil
@@ -209,7 +209,7 @@ func (c *comparer) hints(dim int32) []string {
 			"*",
 		}
 	}
-	if c.families[dim] == familyARN || strings.HasSuffix(c.words.dimensions[dim].lower, "arn") {
+	if c.keys.dimensions[dim].family == familyARN || strings.HasSuffix(c.keys.dimensions[dim].lower, "arn") {
 		return []string{"arn:aws:iam::111122223333:role/example", "arn:aws:lambda:us-east-1:111122223333:function:example", "example"}
 	}
 	return []string{"example", "other"}

@@ -376,10 +376,12 @@ func (t *text) finding(f *drift.Finding) {
 	t.field("witness", requestText(f.Witness, nil))
 }
 
-// sameCause says whether two findings differ in their request only: one statement grants, denies or almost grants both.
+// sameCause says whether two findings that one change ends differ in their request only: one statement grants, denies or almost grants
+// both, or none does.
 func sameCause(a, b *drift.Finding) bool {
-	return a.Rule == b.Rule && a.Kind == b.Kind && a.Direction == b.Direction && a.Subject == b.Subject && a.Exempt == b.Exempt &&
-		a.Statement != nil && b.Statement != nil && *a.Statement == *b.Statement && a.Witness != nil && b.Witness != nil
+	same := a.Statement == b.Statement || a.Statement != nil && b.Statement != nil && *a.Statement == *b.Statement
+	return same && a.Rule == b.Rule && a.Kind == b.Kind && a.Direction == b.Direction && a.Subject == b.Subject && a.Exempt == b.Exempt &&
+		a.Witness != nil && b.Witness != nil
 }
 
 // requestText is a request in one sentence; what it has in common with another request is left out.

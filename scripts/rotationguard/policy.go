@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rotationguard/rotationguard/pkg/policy"
 )
@@ -167,4 +168,16 @@ func errRequired(cmd *cobra.Command, flags ...string) error {
 		text += "--" + flag
 	}
 	return fmt.Errorf("%s needs %s; see \"%s --help\"", commandName(cmd), text, cmd.CommandPath())
+}
+
+// refuseEmpty refuses a flag that is given and says nothing, as an unset variable of a shell does: left out in silence, a boundary or the
+// facts would change the answer.
+func refuseEmpty(cmd *cobra.Command) error {
+	var err error
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if f.Value.Type() == "string" && f.Value.String() == "" && err == nil {
+			err = fmt.Errorf("%s: --%s is empty", commandName(cmd), f.Name)
+		}
+	})
+	return err
 }

@@ -63,6 +63,9 @@ type comparison struct {
 }
 
 func (f *compareFlags) compare(cmd *cobra.Command) error {
+	if err := refuseEmpty(cmd); err != nil {
+		return err
+	}
 	if err := f.check(); err != nil {
 		return err
 	}

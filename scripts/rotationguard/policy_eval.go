@@ -64,6 +64,9 @@ func relationNames() []string {
 }
 
 func (f *evalFlags) eval(cmd *cobra.Command, more []string) error {
+	if err := refuseEmpty(cmd); err != nil {
+		return err
+	}
 	if err := f.check(); err != nil {
 		return err
 	}

@@ -122,6 +122,9 @@ type labelled struct {
 }
 
 func (f *templateFlags) show(cmd *cobra.Command) error {
+	if err := refuseEmpty(cmd); err != nil {
+		return err
+	}
 	if err := f.check(); err != nil {
 		return err
 	}

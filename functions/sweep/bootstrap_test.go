@@ -226,13 +226,13 @@ func TestReportMakesNoWriteCall(t *testing.T) {
 func TestRepairWritesWithTheWriterAlone(t *testing.T) {
 	t.Parallel()
 	a := newAccountInMemory(t)
-	topic := a.AddTopic("rotationguard")
-	writer := a.AddRole(awstest.Role{Name: "rotationguard-writer", Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` +
-		account.ID + `"},"Action":"sts:AssumeRole"}]}`})
+	elsewhere := a.In("eu-west-1") // a topic may be another Region's
+	topic := elsewhere.AddTopic("rotationguard")
+	writer := a.AddRole(writerRole)
 	f := deploy(t, demoConfig(t, "repair"), append(a.Environ(), envTopic+"="+topic, envWriter+"="+writer)...)
 	o := f.invoke(t, "{}", within)
-	if o.failed || o.answer.Changes[repair.Done] == 0 {
-		t.Fatalf("answer %s", o.raw)
+	if o.failed || o.answer.Changes[repair.Done] == 0 || len(elsewhere.Messages()) != 1 {
+		t.Fatalf("%d messages, answer %s", len(elsewhere.Messages()), o.raw)
 	}
 	writes := 0
 	for _, c := range a.Writes() {
@@ -259,7 +259,7 @@ func TestRepairWritesWithTheWriterAlone(t *testing.T) {
 func TestSettlingNeverEndsWithoutALastingLedger(t *testing.T) {
 	t.Parallel()
 	a := newAccountInMemory(t)
-	writer := a.AddRole(awstest.Role{Name: "rotationguard-writer"})
+	writer := a.AddRole(writerRole)
 	settling := strings.Replace(demoConfig(t, "repair"), "settle: 0s", "settle: 1s", 1)
 	f := deploy(t, settling, append(a.Environ(), envWriter+"="+writer)...)
 	for range 2 {
@@ -274,6 +274,12 @@ func TestSettlingNeverEndsWithoutALastingLedger(t *testing.T) {
 			t.Errorf("wrote %s to %s", c.Name(), c.Resource)
 		}
 	}
+}
+
+// writerRole is what changes are written with.
+var writerRole = awstest.Role{
+	Name:  "rotationguard-writer",
+	Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + account.ID + `"},"Action":"sts:AssumeRole"}]}`,
 }
 
 func newAccountInMemory(t *testing.T) *awstest.Account {
@@ -298,7 +304,25 @@ func TestOutOfTimeIsSaidBeforeTheDeadline(t *testing.T) {
 	}
 }
 
+func TestWhatWasWrittenIsSaidWhenTimeIsOver(t *testing.T) {
+	t.Parallel()
+	a := newAccountInMemory(t)
+	topic := a.AddTopic("rotationguard")
+	writer := a.AddRole(writerRole)
+	a.Fail(awstest.Match{Service: "iam", Operation: "PutRolePolicy", Nth: 3, Count: -1}, awstest.Fault{Hang: true})
+	f := deploy(t, demoConfig(t, "repair"), append(a.Environ(), envTopic+"="+topic, envWriter+"="+writer)...)
+	o := f.invoke(t, "{}", 40*time.Second)
+	o.wantError(t, outOfTime, "changes made")
+	if strings.Contains(o.message, " 0 of ") || len(a.Messages()) != 1 {
+		t.Errorf("%d messages, failure %s", len(a.Messages()), o.message)
+	}
+	if log := f.log.String(); strings.Count(log, `"status":"done"`) < 2 {
+		t.Error("the log does not name the two changes that were made")
+	}
+}
+
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	a := newAccountInMemory(t)
 	f := deploy(t, demoConfig(t, "report"), a.Environ()...)
 	for _, tt := range []struct{ name, event, want string }{
@@ -319,6 +343,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestBrokenDeployments(t *testing.T) {
+	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -341,6 +366,7 @@ func TestBrokenDeployments(t *testing.T) {
 		{"no credentials", "", reader[:1], sweepFailed, "credentials"},
 		{"a ledger without an answer in a mode that writes", "mode: repair\n", slices.Concat(inMemory.Environ(), []string{envTable + "=t", envWriter + "=arn:aws:iam::123456789012:role/w"}), sweepFailed, "ledger table t"},
 		{"a ledger without an answer in mode report", "", append(inMemory.Environ(), envTable+"=t"), sweepFailed, "46 secrets of 35 functions were read"},
+		{"a topic that is gone", "", append(inMemory.Environ(), envTopic+"=arn:aws:sns:eu-central-1:123456789012:gone"), untold, "Topic does not exist"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			deploy(t, tt.config, tt.environ...).invoke(t, "{}", within).wantError(t, tt.kind, tt.want)

@@ -486,8 +486,11 @@ func (l *language) covers(p *language, b *budget) bool {
 	case !l.folded && !p.folded && !strings.HasPrefix(p.prefix, l.prefix):
 		return false
 	}
-	if !b.spend(1 + len(p.symbols())*(1+len(l.steps)/64)) {
+	if !b.spend(1 + len(p.symbols())*(1+len(l.symbols())/64)) {
 		return false
+	}
+	if set, ok := l.short(); ok {
+		return l.coversShort(set, p)
 	}
 	set := l.start()
 	next := make([]uint64, len(set))
@@ -513,6 +516,32 @@ func (l *language) covers(p *language, b *budget) bool {
 		set, next = next, set
 	}
 	return l.accepts(set)
+}
+
+func (l *language) coversShort(set uint64, p *language) bool {
+	for _, sym := range p.steps {
+		var next uint64
+		for rest := set; rest != 0; rest &= rest - 1 {
+			i := bits.TrailingZeros64(rest)
+			if i == len(l.steps) || !l.steps[i].takesSymbol(sym) {
+				continue
+			}
+			if l.steps[i].star() {
+				next |= 1 << i
+			} else {
+				i++
+				next |= 1 << i
+			}
+			for ; i < len(l.steps) && l.steps[i].star(); i++ {
+				next |= 1 << (i + 1)
+			}
+		}
+		if next == 0 {
+			return false
+		}
+		set = next
+	}
+	return set&(1<<len(l.steps)) != 0
 }
 
 // takesSymbol says that s takes whatever p stands for.
@@ -555,6 +584,9 @@ func (l *language) meet(m *language, b *budget) (text string, ok, known bool) {
 			return l.prefix, true, true
 		}
 		return m.prefix, true, true
+	}
+	if text, ok, quick := l.meetStarred(m); quick {
+		return text, ok, true
 	}
 	n, w := len(l.symbols()), len(m.symbols())+1
 	if !b.spend((n+1)*w/4 + 1) {
@@ -631,6 +663,79 @@ func (l *language) meet(m *language, b *budget) (text string, ok, known bool) {
 		}
 	}
 	return "", false, true
+}
+
+// meetStarred is meet for two languages that both have a star which crosses everything, and no other kind of star nor a
+// variable: they meet when what stands before the first stars agrees and what stands after the last ones does. The rest of
+// both fits between, one after the other.
+func (l *language) meetStarred(m *language) (text string, ok, quick bool) {
+	x, y := l.symbols(), m.symbols()
+	a, z, fine := ends(x)
+	c, e, alsoFine := ends(y)
+	if !fine || !alsoFine {
+		return "", false, false
+	}
+	var out []rune
+	for i := 0; i < max(a, c); i++ {
+		var one rune
+		switch {
+		case i >= a:
+			one, ok = y[i].common(symbol{kind: symbolAny})
+		case i >= c:
+			one, ok = x[i].common(symbol{kind: symbolAny})
+		default:
+			one, ok = x[i].common(y[i])
+		}
+		if !ok {
+			return "", false, true
+		}
+		out = append(out, one)
+	}
+	middle := func(symbols []symbol) {
+		for _, s := range symbols {
+			if !s.star() {
+				one, _ := s.common(symbol{kind: symbolAny})
+				out = append(out, one)
+			}
+		}
+	}
+	middle(x[a : z+1])
+	middle(y[c : e+1])
+	from := len(out)
+	for i := 1; i <= max(len(x)-1-z, len(y)-1-e); i++ {
+		var one rune
+		switch {
+		case i > len(x)-1-z:
+			one, ok = y[len(y)-i].common(symbol{kind: symbolAny})
+		case i > len(y)-1-e:
+			one, ok = x[len(x)-i].common(symbol{kind: symbolAny})
+		default:
+			one, ok = x[len(x)-i].common(y[len(y)-i])
+		}
+		if !ok {
+			return "", false, true
+		}
+		out = append(out, one)
+	}
+	slices.Reverse(out[from:])
+	return string(out), true, true
+}
+
+// ends finds the first and the last star; fine is false when there is none, or a symbol that meetStarred cannot place.
+func ends(symbols []symbol) (first, last int, fine bool) {
+	first, last = -1, -1
+	for i, s := range symbols {
+		switch s.kind {
+		case symbolStar:
+			if first < 0 {
+				first = i
+			}
+			last = i
+		case symbolStarInSegment, symbolAnyInSegment, symbolVariable:
+			return 0, 0, false
+		}
+	}
+	return first, last, first >= 0
 }
 
 // otherLength says that the members of two languages with the same variables never have the same length, whatever the

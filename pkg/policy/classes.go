@@ -95,7 +95,50 @@ type textSpace struct {
 	vague   []bool // the class was not excluded, but no value of it is known
 	classes []string
 	key     []byte
+	inside  []uint64 // for each class that combinations wants, languages that its members are in
 	budget  *budget
+}
+
+// build writes a string that is likely in the chosen languages: the longest beginning, then what each has in its middle, then
+// the longest end.
+func build(languages []*language, in uint64) string {
+	var begin, end string
+	var middle strings.Builder
+	write := func(symbols []symbol) string {
+		var b strings.Builder
+		for _, s := range symbols {
+			switch s.kind {
+			case symbolChar, symbolFold:
+				b.WriteRune(s.char)
+			case symbolAny, symbolAnyInSegment:
+				b.WriteByte('x')
+			case symbolStar, symbolStarInSegment, symbolVariable:
+			}
+		}
+		return b.String()
+	}
+	for ; in != 0; in &= in - 1 {
+		symbols := languages[bits.TrailingZeros64(in)].symbols()
+		first := slices.IndexFunc(symbols, symbol.star)
+		if first < 0 {
+			return write(symbols)
+		}
+		last := len(symbols) - 1
+		for !symbols[last].star() {
+			last--
+		}
+		if text := write(symbols[:first]); len(text) > len(begin) {
+			begin = text
+		}
+		if text := write(symbols[last:]); len(text) > len(end) {
+			end = text
+		}
+		middle.WriteString(write(symbols[first:last]))
+	}
+	if middle.Len() == 0 && end == "" {
+		return begin + "x"
+	}
+	return begin + middle.String() + end
 }
 
 func newTextSpace(require, tell []*element, b *budget) *textSpace {
@@ -276,6 +319,9 @@ func (s *textSpace) complete() bool {
 	}
 	s.meetings(languages)
 	if ok {
+		for _, in := range s.inside {
+			s.try(build(languages, in))
+		}
 		wanted = slices.DeleteFunc(wanted, func(class string) bool { _, have := s.seen[class]; return have })
 		if len(wanted) == 0 {
 			return true
@@ -419,6 +465,7 @@ func (s *textSpace) combinations(languages []*language) (wanted []string, ok boo
 			if _, have := s.seen[string(s.key)]; !have && !found[string(s.key)] {
 				found[string(s.key)] = true
 				wanted = append(wanted, string(s.key))
+				s.inside = append(s.inside, in)
 			}
 			return true
 		}

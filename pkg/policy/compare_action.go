@@ -524,19 +524,7 @@ func (x *actionIndex) splitSpace(g *actionGroups, require []*element, service st
 	listed := &element{negated: true}
 	for {
 		space := newTextSpace(append(slices.Clone(require), listed), tell, b)
-		hints := realActions(strings.TrimSuffix(service, ":"))
-		if service == "" {
-			hints = []string{"example:ReadExample"}
-			for _, real := range realServices {
-				names := realActions(real)
-				hints = append(hints, names[:min(3, len(names))]...)
-			}
-		}
-		lower := make([]string, len(hints))
-		for i, h := range hints {
-			lower[i] = lowerASCII(h)
-		}
-		space.guess(lower)
+		space.guess(nil)
 		complete := space.complete()
 		again := false
 		for _, text := range space.values {
@@ -581,10 +569,7 @@ func (g *actionGroups) spell(c int32, group int) (string, bool) {
 	cell, x := &g.cells[c], g.index
 	if cell.entry >= 0 {
 		e := &x.entries[cell.entry]
-		return spellAction(string(x.arena[e.start:e.end]), e.text), true
-	}
-	if cell.text != "" {
-		return spellAction(cell.text, titleAction(cell.text)), true
+		return spellAction(lowerASCII(e.text), e.text), true
 	}
 	out := make([]uint64, x.words)
 	want := g.groups[group].profile
@@ -599,16 +584,19 @@ func (g *actionGroups) spell(c int32, group int) (string, bool) {
 		}
 		return slices.Equal(out, g.groups[group].statements)
 	}
+	if cell.text != "" {
+		service, _, _ := strings.Cut(cell.text, ":")
+		if text, ok := anyAction(service, member); ok {
+			return text, true
+		}
+		if text, ok := x.anyService(member); ok && x.lookupService(service) < 0 {
+			return text, true
+		}
+		return spellAction(cell.text, titleAction(cell.text)), true
+	}
 	if cell.service < 0 {
-		for _, service := range realServices {
-			if x.lookupService(service) >= 0 {
-				continue
-			}
-			for _, text := range realActions(service) {
-				if member(text) {
-					return text, true
-				}
-			}
+		if text, ok := x.anyService(member); ok {
+			return text, true
 		}
 		for _, text := range [...]string{"example:ReadExample", "other:ReadExample", "third:ReadExample"} {
 			if member(text) {
@@ -618,9 +606,13 @@ func (g *actionGroups) spell(c int32, group int) (string, bool) {
 		return "", false
 	}
 	service := string(x.serviceName(cell.service))
-	for _, text := range realActions(service) {
-		if strings.HasPrefix(lowerASCII(text[len(service)+1:]), cell.prefix) && member(text) {
-			return text, true
+	for names := actionNames(service); names != ""; {
+		var name string
+		name, names, _ = strings.Cut(names, " ")
+		if hasPrefix(name, cell.prefix, true) {
+			if text := service + ":" + name; member(text) {
+				return text, true
+			}
 		}
 	}
 	base := service + ":" + x.spellPrefix(cell.service, cell.prefix)
@@ -631,6 +623,31 @@ func (g *actionGroups) spell(c int32, group int) (string, bool) {
 	}
 	for i := 0; i < 64; i++ {
 		if text := base + "Example" + string(rune('A'+i%26)) + strings.Repeat("z", i/26); member(text) {
+			return text, true
+		}
+	}
+	return "", false
+}
+
+// anyAction is an action of a service that is a member.
+func anyAction(service string, member func(string) bool) (string, bool) {
+	for names := actionNames(service); names != ""; {
+		var name string
+		name, names, _ = strings.Cut(names, " ")
+		if text := service + ":" + name; member(text) {
+			return text, true
+		}
+	}
+	return "", false
+}
+
+// anyService is an action, of a service that no statement names, that is a member.
+func (x *actionIndex) anyService(member func(string) bool) (string, bool) {
+	for _, service := range realServices {
+		if x.lookupService(service) >= 0 {
+			continue
+		}
+		if text, ok := anyAction(service, member); ok {
 			return text, true
 		}
 	}

@@ -275,7 +275,7 @@ func checkWitnesses(t *testing.T, expected, actual Set, r Result) {
 }
 
 func TestCompareAgainstBruteForce(t *testing.T) {
-	n := randomPairs(2500, 120_000)
+	n := randomPairs(1200, 120_000)
 	var equal, differ int
 	for seed := range n {
 		g := &generator{Rand: rand.New(rand.NewPCG(uint64(seed), 4))}

@@ -144,7 +144,7 @@ func rewriteSet(t *testing.T, r *rand.Rand, s Set, rewrite func(*testing.T, *ran
 
 // TestCompareIsTheSameForVariants: a document written in another way gets the same verdict, and is equivalent to what it was.
 func TestCompareIsTheSameForVariants(t *testing.T) {
-	for seed := range randomPairs(600, 25_000) {
+	for seed := range randomPairs(250, 25_000) {
 		g := &generator{Rand: rand.New(rand.NewPCG(uint64(seed), 5))}
 		expected, actual := g.pair()
 		if seed%3 == 0 {
@@ -238,7 +238,7 @@ func (g *generator) resourcePair() (Set, Set) {
 }
 
 func TestCompareResourcePoliciesAgainstBruteForce(t *testing.T) {
-	n := randomPairs(500, 20_000)
+	n := randomPairs(250, 20_000)
 	for seed := range n {
 		g := &generator{Rand: rand.New(rand.NewPCG(uint64(seed), 6))}
 		expected, actual := g.resourcePair()

@@ -444,17 +444,7 @@ func (w *witnesses) make(p *pendingWitness, action string) (Witness, bool) {
 		}
 	}
 	if !ok || !w.listsResource(p, resource) {
-		better := w.candidates(action, resource)
-		if ok && better != nil {
-			better = append(better[:1], w.home.tidy(resource)...)
-		}
-		for _, candidate := range better {
-			r.Resource = candidate
-			if nicer, fine := w.check(p, &r); fine {
-				witness, ok = nicer, true
-				break
-			}
-		}
+		w.nicer(p, &r, resource, &witness, &ok)
 	}
 	if !ok {
 		return witness, false
@@ -529,18 +519,41 @@ func (w *witnesses) listsResource(p *pendingWitness, resource string) bool {
 	return false
 }
 
-// candidates are the resources to try instead of the one that was found: none when that one is at hand.
-func (w *witnesses) candidates(action, resource string) []string {
+// nicer looks for a resource that suits the action better than the one that was found. One at hand stays.
+func (w *witnesses) nicer(p *pendingWitness, r *Request, resource string, witness *Witness, ok *bool) {
 	if w.facts != nil {
-		if _, ok := w.facts.at[resource]; ok {
-			return nil
+		if _, atHand := w.facts.at[resource]; atHand {
+			return
 		}
 	}
 	if w.home == nil {
 		h := homeOf(w.statement)
 		w.home = &h
 	}
-	return w.home.resources(action)
+	try := func(candidate string) bool {
+		r.Resource = candidate
+		found, fine := w.check(p, r)
+		if fine {
+			*witness, *ok = found, true
+		}
+		return fine
+	}
+	if *ok {
+		if try(w.home.resource(r.Action, 0)) {
+			return
+		}
+		for _, candidate := range w.home.tidy(resource) {
+			if try(candidate) {
+				return
+			}
+		}
+		return
+	}
+	for form := 0; ; form++ {
+		if candidate := w.home.resource(r.Action, form); candidate == "" || try(candidate) {
+			return
+		}
+	}
 }
 
 // check evaluates the request on both sides. It passes when the facts allow for it and the sides differ in the direction looked

@@ -3,6 +3,7 @@ package policy
 import (
 	_ "embed"
 	"strings"
+	"sync"
 )
 
 // actionsText lists actions that exist, a service a line.
@@ -10,24 +11,19 @@ import (
 //go:embed actions.txt
 var actionsText string
 
-// actionNames is the line of a service: its actions without the service, with spaces between. The lines are sorted.
-func actionNames(service string) string {
-	low, high := 0, len(actionsText)
-	for low < high {
-		start := strings.LastIndexByte(actionsText[:(low+high)/2], '\n') + 1
-		line, _, _ := strings.Cut(actionsText[start:], "\n")
-		name, names, _ := strings.Cut(line, " ")
-		switch {
-		case name == service:
-			return names
-		case name < service:
-			low = start + len(line) + 1
-		default:
-			high = start
+// actionLines are the lines of actionsText by service: the actions without the service, with spaces between.
+var actionLines = sync.OnceValue(func() map[string]string {
+	lines := make(map[string]string, 512)
+	for line := range strings.Lines(actionsText) {
+		if service, names, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " "); ok && service != "#" {
+			lines[service] = names
 		}
 	}
-	return ""
-}
+	return lines
+})
+
+// actionNames are the actions of a service without the service, with spaces between.
+func actionNames(service string) string { return actionLines()[service] }
 
 // realActions lists actions of a service, those that expose most first.
 func realActions(service string) []string {
@@ -52,7 +48,7 @@ var tellingActions = []string{
 // spellAction is a lower-case action as IAM spells it; written is the spelling to keep when the action is not known here.
 func spellAction(lower, written string) string {
 	service, name, ok := strings.Cut(lower, ":")
-	if !ok {
+	if !ok || looksSpelled(written[len(service)+1:]) && written[:len(service)] == service {
 		return written
 	}
 	for names := actionNames(service); names != ""; {
@@ -63,6 +59,11 @@ func spellAction(lower, written string) string {
 		}
 	}
 	return written
+}
+
+// looksSpelled says whether the name of an action is written like IAM's: a capital, then letters of which some are small.
+func looksSpelled(name string) bool {
+	return len(name) > 1 && 'A' <= name[0] && name[0] <= 'Z' && strings.IndexFunc(name, func(c rune) bool { return 'a' <= c && c <= 'z' }) > 0
 }
 
 // titleAction writes the name of a made-up action with a capital, as IAM's are.

@@ -58,56 +58,59 @@ func (h home) arn(service, rest string, regional bool) string {
 	return "arn:" + h.partition + ":" + service + ":" + region + ":" + account + ":" + rest
 }
 
-// resources lists what an action may be called on, best first.
-func (h home) resources(action string) []string {
+// resource is what an action may be called on; the second form is for where the first will not do, and "" ends the list.
+func (h home) resource(action string, form int) string {
+	if actionHasNoResource(action) {
+		form--
+	}
+	switch form {
+	case -1:
+		return "*"
+	case 0:
+	case 1:
+		if actionHasNoResource(action) {
+			return ""
+		}
+		return "*"
+	default:
+		return ""
+	}
 	service, name, _ := strings.Cut(action, ":")
 	service = lowerASCII(service)
-	var own []string
-	if actionHasNoResource(action) {
-		own = append(own, "*")
-	}
 	switch service {
 	case "secretsmanager":
-		own = append(own, h.arn(service, "secret:example-AbCdEf", true))
+		return h.arn(service, "secret:example-AbCdEf", true)
 	case "kms":
-		own = append(own, h.arn(service, "key/1234abcd-12ab-34cd-56ef-1234567890ab", true))
+		return h.arn(service, "key/1234abcd-12ab-34cd-56ef-1234567890ab", true)
 	case "lambda":
-		own = append(own, h.arn(service, "function:example", true))
+		return h.arn(service, "function:example", true)
 	case "iam":
-		kind := "role/example"
 		if strings.Contains(name, "User") || strings.Contains(name, "AccessKey") || strings.Contains(name, "LoginProfile") {
-			kind = "user/example"
+			return h.arn(service, "user/example", false)
 		}
-		own = append(own, h.arn(service, kind, false))
+		return h.arn(service, "role/example", false)
 	case "sts":
-		own = append(own, h.arn("iam", "role/example", false))
+		return h.arn("iam", "role/example", false)
 	case "s3":
 		if strings.Contains(name, "Object") {
-			own = append(own, h.arn(service, "example-bucket/example", false))
+			return h.arn(service, "example-bucket/example", false)
 		}
-		own = append(own, h.arn(service, "example-bucket", false))
+		return h.arn(service, "example-bucket", false)
 	case "ec2":
 		if strings.Contains(name, "NetworkInterface") || strings.Contains(name, "PrivateIpAddresses") {
-			own = append(own, h.arn(service, "network-interface/eni-0123456789abcdef0", true))
+			return h.arn(service, "network-interface/eni-0123456789abcdef0", true)
 		}
-		own = append(own, h.arn(service, "instance/i-0123456789abcdef0", true))
+		return h.arn(service, "instance/i-0123456789abcdef0", true)
 	case "logs":
-		own = append(own, h.arn(service, "log-group:/aws/lambda/example:log-stream:example", true))
-	case "sns", "sqs":
-		own = append(own, h.arn(service, "example", true))
+		return h.arn(service, "log-group:/aws/lambda/example:log-stream:example", true)
 	case "dynamodb":
-		own = append(own, h.arn(service, "table/example", true))
+		return h.arn(service, "table/example", true)
 	case "rds":
-		own = append(own, h.arn(service, "db:example", true))
+		return h.arn(service, "db:example", true)
 	case "ssm":
-		own = append(own, h.arn(service, "parameter/example", true))
-	default:
-		own = append(own, h.arn(service, "example", true))
+		return h.arn(service, "parameter/example", true)
 	}
-	if len(own) == 0 || own[0] != "*" {
-		own = append(own, "*")
-	}
-	return own
+	return h.arn(service, "example", true)
 }
 
 // tidy lists forms of a found resource that read better, best first: its parts replaced by the home's.

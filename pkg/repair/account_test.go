@@ -196,6 +196,9 @@ func (b *bench) planWith(t testing.TB, l ledger.Ledger) repair.Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if history.Orphans, err = repair.ReadOrphans(t.Context(), repair.NewClients(b.Config()), l, judgements, accountID, region); err != nil {
+		t.Fatal(err)
+	}
 	if b.opts.Mode == repair.ModeEnforce {
 		if history.RoleUsers, err = repair.ReadRoleUsers(t.Context(), repair.NewClients(b.Config()).Lambda); err != nil {
 			t.Fatal(err)

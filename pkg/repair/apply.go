@@ -155,7 +155,11 @@ func (r *Repairer) make(ctx context.Context, c *Change) error {
 		c.Status, c.Reason = Refused, "only an inline policy of ours is ever deleted"
 		return nil
 	}
-	if reason := r.unnamed(ctx, c); reason != "" {
+	asked := r.unnamed
+	if c.retires {
+		asked = r.namedAgain
+	}
+	if reason := asked(ctx, c); reason != "" {
 		c.Status, c.Reason = Refused, reason
 		return nil
 	}
@@ -205,7 +209,7 @@ func (r *Repairer) make(ctx context.Context, c *Change) error {
 // recheck reads everything again that decides about a role from which something is taken, and says what rotation would lose. The
 // account may have changed since it was read: the owner's grant that makes ours redundant may be gone again.
 func (r *Repairer) recheck(ctx context.Context, c *Change) string {
-	if !c.removes() || !c.Call.onRole() || len(c.Breaks) > 0 {
+	if !c.removes() || !c.Call.onRole() || len(c.Breaks) > 0 || c.retires && len(c.peers) == 0 {
 		return ""
 	}
 	if r.Reread == nil {

@@ -96,10 +96,11 @@ type Change struct {
 	Breaks []string `json:"breaks,omitempty"` // requests that rotation needs and would lose
 	Opens  []string `json:"opens,omitempty"`  // what it grants again
 
-	unit   *unit          // what it was planned for
-	peers  []rotation.ARN // PutRolePolicy, DeleteRolePolicy: the functions that run with the role
-	grants grants         // PutRolePolicy: what our policy gives with it
-	clears bool           // AddPermission: it stands in for a public statement that goes
+	unit    *unit          // what it was planned for
+	peers   []rotation.ARN // of a change to a role: the judged functions that run with it
+	grants  grants         // PutRolePolicy: what our policy gives with it
+	clears  bool           // AddPermission: it stands in for a public statement that goes
+	retires bool           // no secret names the function any more: what was written for it goes
 }
 
 // Proof is what the policy engine says of a change before it is sent.

@@ -151,8 +151,8 @@ func (t *tightening) barred() string {
 		return "only a run that has listed the whole account tightens"
 	case !roleKnown(&t.role):
 		return "not all of the role's policies could be read"
-	case t.role.LastUsedIn != "" && t.role.LastUsedIn != first.Region:
-		return fmt.Sprintf("the role was last used in %s, where this run has not looked", rotation.OneLine(t.role.LastUsedIn))
+	case usedElsewhere(&t.role, first.Region) != "":
+		return usedElsewhere(&t.role, first.Region)
 	case t.history.RoleUsers == nil:
 		return "which functions run with the role has not been read"
 	case t.role.Tags["aws:cloudformation:stack-id"] != "" && !t.opts.EditOwned:
@@ -379,8 +379,12 @@ func (t *tightening) touched() []*rotation.Policy {
 // keptName is the inline policy that takes in what detached policies gave inside the ceiling.
 func (t *tightening) keptName() string {
 	name := ours{t.units[0].setup.Function.ARN}.names()[1]
-	return name[:min(len(name), 123)] + "-kept"
+	return name[:min(len(name), 128-len(keptSuffix))] + keptSuffix
 }
+
+// keptSuffix ends the name of the inline policy that takes in what detached policies gave inside the ceiling. It is not withdrawn: no
+// owner's grant stands for it.
+const keptSuffix = "-kept"
 
 // appendTo writes the pieces that are kept.
 func (w *wide) appendTo(s *statements) error {

@@ -25,6 +25,8 @@ type History struct {
 	// RoleUsers are the functions, versions too, that run with a role, as ReadRoleUsers reads them. Mode enforce takes nothing from
 	// a role while they are not known.
 	RoleUsers map[rotation.ARN][]rotation.ARN
+	// Orphans are what of ours serves nothing any more, as ReadOrphans reads them. Only a run that has listed the whole account knows.
+	Orphans []Orphan
 }
 
 // Write is one change that an earlier run made.

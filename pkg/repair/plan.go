@@ -47,6 +47,12 @@ func (p Plan) Writes() bool {
 	return slices.ContainsFunc(p.Changes, func(c Change) bool { return c.Status == Planned })
 }
 
+// Takes says whether the plan has a change that takes something away, or makes room for one that does: those are planned only from the
+// judgements of the whole account.
+func (p Plan) Takes() bool {
+	return p.Mode == ModeEnforce || slices.ContainsFunc(p.Changes, func(c Change) bool { return c.removes() })
+}
+
 // NewPlan turns the judgements of a run into changes. Judgements that share a role must come together: a change is proven
 // against every one of them. In mode report the plan is empty. The same input gives the same plan.
 //
@@ -88,6 +94,10 @@ func NewPlan(judgements []drift.Judgement, o Options, h History) Plan {
 	}
 	if o.Mode == ModeEnforce {
 		p.enforceRoles()
+	}
+	if h.Complete {
+		p.retire()
+		p.unknownOurs()
 	}
 	p.hold()
 	slices.SortStableFunc(p.plan.Changes, func(a, b Change) int { return order(&a) - order(&b) })

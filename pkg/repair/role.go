@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/rotationguard/rotationguard/pkg/policy"
@@ -307,6 +306,13 @@ func (rp *rolePlan) withdraw() {
 	if len(keep) == len(rp.current) {
 		return
 	}
+	if reason := usedElsewhere(&rp.role, rp.u.setup.Region); reason != "" {
+		rp.plan.Left = append(rp.plan.Left, Left{
+			Function: rp.u.setup.Function.ARN, Subject: rp.role.ARN, What: "inline policy " + rp.name,
+			Reason: "rotation here works without what our policy gives, but " + reason,
+		})
+		return
+	}
 	c := Change{
 		Call: DeleteRolePolicy, Status: Planned, Subject: rp.role.ARN, Name: rp.name, Before: rp.before,
 		Reason: "rotation works without what our policy gives here: it is taken back",
@@ -401,33 +407,4 @@ func inlineSize(r *rotation.Role) int {
 		}
 	}
 	return n
-}
-
-// quote writes a word for a POSIX shell.
-func quote(s string) string {
-	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=@%+,", r))
-	}) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
-
-// undo is the command that takes a change back; a removed or replaced document comes back from the journal.
-func undo(c *Change) string {
-	region := c.Function.Parts().Region
-	switch {
-	case c.Call == PutRolePolicy && c.Before == "":
-		return "aws iam delete-role-policy --role-name " + quote(c.Subject.RoleName()) + " --policy-name " + quote(c.Name)
-	case c.Call == PutRolePolicy:
-		return "aws iam put-role-policy --role-name " + quote(c.Subject.RoleName()) + " --policy-name " + quote(c.Name) + " --policy-document " + quote(c.Before)
-	case c.Call == AddPermission:
-		function, qualifier := c.Subject.SplitFunction()
-		cmd := "aws lambda remove-permission --region " + quote(region) + " --function-name " + quote(string(function)) + " --statement-id " + quote(c.Name)
-		if qualifier != "" {
-			cmd += " --qualifier " + quote(qualifier)
-		}
-		return cmd
-	}
-	return ""
 }

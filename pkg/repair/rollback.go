@@ -102,6 +102,11 @@ func (p *planner) undo(was Change, accept bool) {
 		return
 	}
 	c.unit = u
+	for _, other := range p.judged {
+		if c.Subject == other.setup.Role.ARN && other.setup.Function.ARN != "" {
+			c.peers = append(c.peers, other.setup.Function.ARN)
+		}
+	}
 	var reason string
 	var role *rotation.Role
 	var function *rotation.Policy

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/jsii-runtime-go"
@@ -49,6 +51,19 @@ func newReader(stack awscdk.Stack) awsiam.Role {
 		role.AddToPolicy(s)
 	}
 	return role
+}
+
+// readOtherAccounts lets the function assume the config's member role, in accounts of this account's organization alone.
+func readOtherAccounts(stack awscdk.Stack, s Settings, reader awsiam.Role) {
+	if s.Member.Role == "" {
+		return
+	}
+	conditions := map[string]any{"aws:ResourceOrgID": "${aws:PrincipalOrgID}"}
+	if s.Member.ExternalID != "" {
+		conditions["sts:ExternalId"] = s.Member.ExternalID
+	}
+	reader.AddToPolicy(statement("ReadOtherAccounts", awsiam.Effect_ALLOW, []string{"sts:AssumeRole"},
+		[]string{"arn:" + *stack.Partition() + ":iam::*:role/" + strings.TrimPrefix(s.Member.Role, "/")}, map[string]any{"StringEquals": conditions}))
 }
 
 // denySecretValues holds whatever else may be attached to a role of ours later.

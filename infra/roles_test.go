@@ -102,6 +102,29 @@ func TestLedgerMayBeUsedAsItIs(t *testing.T) {
 	}
 }
 
+func TestOtherAccountsAreReadWithTheMemberRoleAlone(t *testing.T) {
+	assumed := func(s Settings) (found []grant) {
+		tm := synth(t, s)
+		for _, g := range tm.grants(t, tm.named(t, "Reader")) {
+			if slices.Contains(g.Actions, "sts:AssumeRole") {
+				found = append(found, g)
+			}
+		}
+		return found
+	}
+	if got := assumed(defaultSettings()); got != nil {
+		t.Errorf("without a member role the reader assumes %+v", got)
+	}
+	want := []grant{{
+		Sid: "ReadOtherAccounts", Effect: "Allow", Actions: []string{"sts:AssumeRole"}, Resources: []string{"arn:<Partition>:iam::*:role/audit/rotationguard"},
+		Condition: map[string]any{"StringEquals": map[string]any{"aws:ResourceOrgID": "${aws:PrincipalOrgID}", "sts:ExternalId": "rg"}},
+	}}
+	got := assumed(with(func(s *Settings) { s.Member.Role, s.Member.ExternalID = "/audit/rotationguard", "rg" }))
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the reader assumes (-want +got):\n%s", diff)
+	}
+}
+
 // TestReportCanChangeNothing reads every statement of every role that mode report deploys.
 func TestReportCanChangeNothing(t *testing.T) {
 	tm := synth(t, defaultSettings())

@@ -19,14 +19,15 @@ import (
 // this app; what only a deployment knows comes from CDK context (cdk.json or --context NAME=VALUE).
 type Settings struct {
 	// From rotationguard.yaml.
-	Config         string   // its path (context config); "" deploys the defaults
-	Mode           string   // report, repair or enforce
-	Architecture   string   // arm64 or amd64
-	Roles          []string // repair.roles: role ARNs or paths that the writer may change
-	Functions      []string // repair.functions: function ARNs that the writer may change
-	TargetBoundary string   // repair.target_boundary
-	Templates      []string // templates: files, from the config's folder
-	Ledger         string   // ledger.table: the name of the ledger's table; "" lets CloudFormation name it
+	Config         string        // its path (context config); "" deploys the defaults
+	Mode           string        // report, repair or enforce
+	Architecture   string        // arm64 or amd64
+	Roles          []string      // repair.roles: role ARNs or paths that the writer may change
+	Functions      []string      // repair.functions: function ARNs that the writer may change
+	TargetBoundary string        // repair.target_boundary
+	Templates      []string      // templates: files, from the config's folder
+	Member         config.Member // member: the role of other accounts that is read with
+	Ledger         string        // ledger.table: the name of the ledger's table; "" lets CloudFormation name it
 
 	// From context, by the name beside each.
 	Schedule      string   // schedule: a rate(...) or cron(...) expression

@@ -22,6 +22,7 @@ func newSweepStack(scope constructs.Construct, id string, s Settings, code Packa
 	dead := newDeadLetters(stack)
 
 	reader := newReader(stack)
+	readOtherAccounts(stack, s, reader)
 	function := newFunction(stack, s, code, reader, dead)
 	topic.GrantPublish(reader)
 	ledger := newLedger(stack, s, key)

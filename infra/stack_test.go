@@ -273,9 +273,9 @@ func TestConfigDecidesWhatIsDeployed(t *testing.T) {
 		s.Config = ""
 		return s, err
 	}
-	got, err := read("architecture: amd64\nmode: repair\nledger: {table: rotationguard}\nrepair:\n  roles: [/rotation/]\n  functions: [\"arn:aws:lambda:eu-west-1:111122223333:function:rotate-*\"]\n")
+	got, err := read("architecture: amd64\nmode: repair\nledger: {table: rotationguard}\nmember: {role: audit/rg}\nrepair:\n  roles: [/rotation/]\n  functions: [\"arn:aws:lambda:eu-west-1:111122223333:function:rotate-*\"]\n")
 	want := with(func(s *Settings) {
-		s.Mode, s.Architecture, s.Ledger = modeRepair, "amd64", "rotationguard"
+		s.Mode, s.Architecture, s.Ledger, s.Member.Role = modeRepair, "amd64", "rotationguard", "audit/rg"
 		s.Roles, s.Functions = []string{"/rotation/"}, []string{"arn:aws:lambda:eu-west-1:111122223333:function:rotate-*"}
 	})
 	if err != nil || !reflect.DeepEqual(got, want) {

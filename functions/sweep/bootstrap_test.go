@@ -304,6 +304,26 @@ func TestOutOfTimeIsSaidBeforeTheDeadline(t *testing.T) {
 	}
 }
 
+func TestFunctionsOfOtherAccountsAreReadWithTheMemberRole(t *testing.T) {
+	t.Parallel()
+	const other = "999999999999"
+	a := newAccountInMemory(t)
+	peer := a.Peer(other)
+	peer.AddRole(awstest.Role{Name: "rotationguard", Path: "/audit/", Trust: writerRole.Trust})
+	peer.AddFunction(awstest.Function{Name: "theirs", FunctionConfig: awstest.FunctionConfig{Role: peer.AddRole(awstest.Role{Name: "r"})}})
+	yes := true
+	a.AddSecret(awstest.Secret{
+		ARN: "arn:aws:secretsmanager:eu-central-1:123456789012:secret:elsewhere-AbCdEf", RotationEnabled: &yes,
+		RotationLambdaARN: "arn:aws:lambda:eu-central-1:" + other + ":function:theirs",
+	})
+	for config, want := range map[string]drift.Verdict{"member: {role: audit/rotationguard}\n": drift.Broken, "mode: report\n": drift.Unknown} {
+		o := deploy(t, config, a.Environ()...).invoke(t, `{"secrets":["elsewhere"]}`, within)
+		if o.failed || o.answer.Summary.ByVerdict[want] != 1 {
+			t.Errorf("with %s the secret is not %s: %s", config, want, o.raw)
+		}
+	}
+}
+
 func TestWhatWasWrittenIsSaidWhenTimeIsOver(t *testing.T) {
 	t.Parallel()
 	a := newAccountInMemory(t)
@@ -311,7 +331,7 @@ func TestWhatWasWrittenIsSaidWhenTimeIsOver(t *testing.T) {
 	writer := a.AddRole(writerRole)
 	a.Fail(awstest.Match{Service: "iam", Operation: "PutRolePolicy", Nth: 3, Count: -1}, awstest.Fault{Hang: true})
 	f := deploy(t, demoConfig(t, "repair"), append(a.Environ(), envTopic+"="+topic, envWriter+"="+writer)...)
-	o := f.invoke(t, "{}", 40*time.Second)
+	o := f.invoke(t, "{}", 15*time.Second)
 	o.wantError(t, outOfTime, "changes made")
 	if strings.Contains(o.message, " 0 of ") || len(a.Messages()) != 1 {
 		t.Errorf("%d messages, failure %s", len(a.Messages()), o.message)

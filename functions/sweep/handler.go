@@ -136,8 +136,12 @@ func (h *handler) sweep(ctx context.Context, asked request) (report.Outcome, *fa
 	if unremembered != nil && asked.mode.Writes() {
 		return outcome, failed(sweepFailed, "%v", unremembered)
 	}
+	member := h.deployed.config.Member
 	sweeper := &sweep.Sweeper{
-		Source:    inventory.New(inventory.NewClients(h.cfg), inventory.Options{Rules: settings.Rules, Account: aws.ToString(who.Account)}),
+		Source: inventory.New(inventory.NewClients(h.cfg), inventory.Options{
+			Rules: settings.Rules, Unthrottled: inventory.Emulated(h.cfg), Account: aws.ToString(who.Account),
+			Member: inventory.Members(h.cfg, aws.ToString(who.Arn), member.Role, member.ExternalID),
+		}),
 		Operators: settings.Operators, Judging: settings.Judging, Repair: settings.Repair, RemindAfter: settings.RemindAfter, Clients: repair.NewClients(h.cfg),
 		Account: aws.ToString(who.Account), Region: h.cfg.Region, Caller: aws.ToString(who.Arn), Command: "sweep", Visible: visible,
 		Forgetful: h.deployed.table == "",

@@ -14,7 +14,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
@@ -145,22 +144,5 @@ func isLoopback(u *url.URL) bool {
 
 // member gives the clients for another account of the organization, by the role that the config names.
 func member(cfg aws.Config, c *config.Config, id identity) func(context.Context, string) (inventory.Clients, bool, error) {
-	if c.Member.Role == "" {
-		return nil
-	}
-	return func(_ context.Context, account string) (inventory.Clients, bool, error) {
-		partition := "aws"
-		if parts := strings.SplitN(id.caller, ":", 3); len(parts) == 3 && parts[1] != "" {
-			partition = parts[1]
-		}
-		arn := "arn:" + partition + ":iam::" + account + ":role/" + strings.TrimPrefix(c.Member.Role, "/")
-		theirs := cfg.Copy()
-		theirs.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), arn, func(o *stscreds.AssumeRoleOptions) {
-			o.RoleSessionName = "rotationguard"
-			if c.Member.ExternalID != "" {
-				o.ExternalID = aws.String(c.Member.ExternalID)
-			}
-		}))
-		return inventory.NewClients(theirs), true, nil
-	}
+	return inventory.Members(cfg, id.caller, c.Member.Role, c.Member.ExternalID)
 }

@@ -37,7 +37,7 @@ func TestRulesPageIsCurrent(t *testing.T) {
 func TestEveryRuleHasSetups(t *testing.T) {
 	shown := map[string]int{}
 	for _, c := range loadSetups(t) {
-		for _, id := range c.Rules {
+		for _, id := range c.Shows {
 			if !slices.ContainsFunc(drift.ContractRules(), func(r drift.ContractRule) bool { return r.ID == id }) {
 				t.Errorf("%s names the rule %s, which does not exist", c.Name, id)
 			}
@@ -79,7 +79,7 @@ func rulesText(cases []*setups.Case) []byte {
 		"| rule | says | findings | setups |\n|---|---|---|---|\n")
 	bySetup := map[string][]string{}
 	for _, c := range cases {
-		for _, id := range c.Rules {
+		for _, id := range c.Shows {
 			bySetup[id] = append(bySetup[id], c.Name)
 		}
 	}
@@ -97,7 +97,7 @@ func rulesText(cases []*setups.Case) []byte {
 		}
 		b.WriteString("\n")
 		for _, c := range cases {
-			if slices.Contains(c.Rules, r.ID) {
+			if slices.Contains(c.Shows, r.ID) {
 				fmt.Fprintf(&b, "- [%s](../testdata/setups/%s.txtar): %s %s\n", c.Name, c.Name, c.Title, verdictText(c))
 			}
 		}

@@ -2,7 +2,6 @@ package drift_test
 
 import (
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -56,7 +55,7 @@ func TestSetups(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			judgements := drift.Judge(c.Group, c.Options)
 			checkComment(t, c, judgements)
-			got := wantText(judgements)
+			got := setups.Text(judgements)
 			if *update {
 				rewrite(t, c, got)
 				return
@@ -103,51 +102,8 @@ func checkComment(t *testing.T, c *setups.Case, judgements []drift.Judgement) {
 	if want, ok := c.Expect["notes"]; ok && strings.Join(notes, " ") != want {
 		t.Errorf("notes = %q, want %q", strings.Join(notes, " "), want)
 	}
-	if len(c.Rules) == 0 {
+	if len(c.Shows) == 0 {
 		t.Error("the comment names no rule")
-	}
-}
-
-// wantText is a judgement in full, as want.txt holds it.
-func wantText(judgements []drift.Judgement) string {
-	var b strings.Builder
-	for _, j := range judgements {
-		for _, s := range j.Secrets {
-			can := "unknown"
-			if s.RotationCanWork != nil {
-				can = fmt.Sprint(*s.RotationCanWork)
-			}
-			fmt.Fprintf(&b, "%s: %s, rotation can work: %s\n  %s\n", s.Secret.Name, s.Verdict, can, s.Reason)
-			for _, n := range s.Notes {
-				fmt.Fprintf(&b, "  note: %s\n", n)
-			}
-			for _, f := range s.Findings {
-				writeFinding(&b, f)
-			}
-		}
-	}
-	return b.String()
-}
-
-func writeFinding(b *strings.Builder, f *drift.Finding) {
-	fmt.Fprintf(b, "- %s %s %s %s %s\n  %s\n", f.ID, f.Severity, f.Direction, f.Kind, f.Rule, f.Explanation)
-	if f.Exempt != "" {
-		fmt.Fprintf(b, "  %s\n", f.Exempt)
-	}
-	if w := f.Witness; w != nil {
-		principal := ""
-		if w.Principal != nil {
-			principal = " by " + *w.Principal
-		}
-		fmt.Fprintf(b, "  witness: %s on %s%s\n", w.Action, w.Resource, principal)
-	}
-	if f.Fix != nil {
-		fmt.Fprintf(b, "  fix by %s: %s\n", f.Fix.By, f.Fix.Summary)
-		for _, line := range []struct{ name, text string }{{"where", f.Fix.Where}, {"statement", f.Fix.Statement}, {"command", f.Fix.Command}, {"blocked by", f.Fix.BlockedBy}} {
-			if line.text != "" {
-				fmt.Fprintf(b, "    %s: %s\n", line.name, line.text)
-			}
-		}
 	}
 }
 

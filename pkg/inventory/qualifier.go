@@ -67,6 +67,7 @@ func (r *run) readQualifiers(ctx context.Context, s *site, function rotation.ARN
 		}
 		if p.Presence != rotation.Absent {
 			p.Name = name
+			p.Parse() // the document carries the qualifier in its name
 			q.policies = append(q.policies, p)
 		}
 	}

@@ -28,7 +28,7 @@
 //	stack.json              the Parameters of DescribeStacks for the stack that made the functions
 //	account.json            Secrets (ARNs of others that ListSecrets shows)
 //	config.json             rotations, exclude, exemptions, allQualifiers as the configuration says them
-//	gaps.txt                one line a read that fails: CALL CODE [RESOURCE]
+//	gaps.txt                one line a read that fails: CALL CODE [RESOURCE [MESSAGE]]
 //	want.txt                every verdict and finding in full, written by go test ./pkg/drift -update
 package setups
 
@@ -38,6 +38,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -53,13 +54,30 @@ type Case struct {
 	Name    string
 	Title   string            // the first line of the comment
 	Expect  map[string]string // the lines of the comment, by their word; verdicts by the secret's name, or "" for all
-	Rules   []string
+	Shows   []string          // the rules of docs/rules.md
 	Group   rotation.Group
 	Config  Config
+	Rules   rotation.Rules
 	Options drift.Options
 	Want    string
 	Archive *txtar.Archive
+	Held    Held
 }
+
+// Held is what the file's account holds, referred to or not.
+type Held struct {
+	Role      rotation.Role // empty: there is none
+	Functions []rotation.Function
+	Secrets   []rotation.Secret
+	Masters   []rotation.Secret
+	Others    []rotation.ARN // secrets of account.json
+	Keys      []rotation.Key // ID is the first alias, or the key's id
+	Stack     map[string]string
+	Gaps      []Gap
+}
+
+// Gap is a line of gaps.txt: a call that fails.
+type Gap struct{ Call, Code, Resource, Message string }
 
 // Config is config.json.
 type Config struct {
@@ -118,14 +136,13 @@ type loader struct {
 	names   []string
 	rules   rotation.Rules
 	stack   map[string]string
-	gaps    []gap
+	gaps    []Gap
 	role    rotation.Role
+	held    map[rotation.ARN]rotation.Function
 	keys    map[string]rotation.Key
 	masters map[rotation.ARN]rotation.Secret
 	secrets []rotation.Secret
 }
-
-type gap struct{ call, code, resource string }
 
 func (l *loader) load() error {
 	l.comment()
@@ -134,7 +151,20 @@ func (l *loader) load() error {
 			return err
 		}
 	}
+	l.hold()
 	return nil
+}
+
+func (l *loader) hold() {
+	h := &l.c.Held
+	h.Role, h.Secrets, h.Stack, h.Gaps = l.role, l.secrets, l.stack, l.gaps
+	for _, arn := range slices.Sorted(maps.Keys(l.masters)) {
+		h.Masters = append(h.Masters, l.masters[arn])
+	}
+	for _, arn := range slices.Sorted(maps.Keys(l.held)) {
+		h.Functions = append(h.Functions, l.held[arn])
+	}
+	l.c.Rules = l.rules
 }
 
 func (l *loader) comment() {
@@ -151,7 +181,7 @@ func (l *loader) comment() {
 		switch {
 		case !found || strings.Contains(word, " "):
 		case word == "rules":
-			l.c.Rules = strings.Fields(rest)
+			l.c.Shows = strings.Fields(rest)
 		case word == "verdict":
 			name, verdict, one := strings.Cut(rest, "=")
 			if one {
@@ -206,9 +236,9 @@ func (l *loader) readGaps() error {
 		if len(f) < 2 {
 			return fmt.Errorf("gaps.txt: %q: a call and a code are needed", line)
 		}
-		g := gap{call: f[0], code: f[1]}
+		g := Gap{Call: f[0], Code: f[1]}
 		if len(f) > 2 {
-			g.resource = f[2]
+			g.Resource, g.Message = f[2], strings.Join(f[3:], " ")
 		}
 		l.gaps = append(l.gaps, g)
 	}
@@ -218,9 +248,9 @@ func (l *loader) readGaps() error {
 // gap is the gap that gaps.txt puts on a call, or nil.
 func (l *loader) gap(call, resource string) *rotation.Gap {
 	for _, g := range l.gaps {
-		if g.call == call && (g.resource == "" || g.resource == resource) {
-			made := &rotation.Gap{Call: call, Resource: resource, Code: g.code}
-			if strings.Contains(g.code, "Denied") {
+		if g.Call == call && (g.Resource == "" || g.Resource == "*" || g.Resource == resource) {
+			made := &rotation.Gap{Call: call, Resource: resource, Code: g.Code, Message: g.Message}
+			if strings.Contains(g.Code, "Denied") {
 				made.Permission = call
 			}
 			return made
@@ -308,7 +338,7 @@ func (l *loader) readPolicies(boundary string) error {
 					return err
 				}
 				path := ""
-				if strings.HasSuffix(policyName, "Role") {
+				if strings.HasSuffix(policyName, "Role") || policyName == "AWSLambdaENIManagementAccess" {
 					path = "service-role/"
 				}
 				arn = rotation.ARN("arn:" + partition + ":iam::aws:policy/" + path + policyName)
@@ -381,6 +411,12 @@ func (l *loader) readKeys() error {
 		if g := l.gap("kms:DescribeKey", k.Arn); g != nil {
 			key = rotation.Key{Presence: rotation.Unreadable, Gaps: []rotation.Gap{*g}}
 		}
+		held := key
+		held.ID = k.KeyId
+		if len(k.Aliases) > 0 {
+			held.ID = k.Aliases[0]
+		}
+		l.c.Held.Keys = append(l.c.Held.Keys, held)
 		p := rotation.ARN(k.Arn).Parts()
 		for _, id := range append([]string{k.KeyId, k.Arn}, k.Aliases...) {
 			named := key
@@ -536,8 +572,11 @@ func (l *loader) functions() (map[rotation.ARN]rotation.Function, error) {
 		fn := rotation.Function{
 			ARN: rotation.ARN(f.FunctionArn), Presence: rotation.Present, Role: rotation.ARN(f.Role), State: cmp.Or(f.State, "Active"), StateReason: f.StateReasonCode,
 			LastUpdateStatus: cmp.Or(f.LastUpdateStatus, "Successful"), LastUpdateReason: f.LastUpdateStatusReasonCode,
-			VPC: f.VpcConfig.VpcId, Subnets: f.VpcConfig.SubnetIds, SecurityGroups: f.VpcConfig.SecurityGroupIds, Tags: f.Tags, Stack: l.stack,
+			VPC: f.VpcConfig.VpcId, Subnets: f.VpcConfig.SubnetIds, SecurityGroups: f.VpcConfig.SecurityGroupIds, Tags: f.Tags,
 			Policy: l.policy(rotation.PolicyFunction, "", "function-policy"+ending+".json", "lambda:GetPolicy", f.FunctionArn),
+		}
+		if f.Tags["aws:cloudformation:stack-id"] != "" {
+			fn.Stack = l.stack
 		}
 		if len(out) == 0 {
 			for _, name := range l.names {
@@ -558,6 +597,7 @@ func (l *loader) group() error {
 	if err != nil {
 		return err
 	}
+	l.held = functions
 	byUnit := map[string]*rotation.Setup{}
 	var order []string
 	for _, s := range l.secrets {
@@ -626,6 +666,7 @@ func (l *loader) listing() error {
 			return fmt.Errorf("account.json: %w", err)
 		}
 		listing.Secrets = append(listing.Secrets, account.Secrets...)
+		l.c.Held.Others = account.Secrets
 	}
 	slices.Sort(listing.Secrets)
 	listing.Secrets = slices.Compact(listing.Secrets)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -396,5 +397,29 @@ func TestLedgerThatCannotBeUsedStopsWritingOnly(t *testing.T) {
 	b.on("sweep", "--mode", "repair").refused(t, "state")
 	if writes := b.account.Writes(); len(writes) > 0 {
 		t.Errorf("wrote without a ledger: %v", writes)
+	}
+}
+
+// TestHostileNamesAreInertOnATerminal: what an account names may be chosen by an attacker.
+func TestHostileNamesAreInertOnATerminal(t *testing.T) {
+	b := newBench(t)
+	enabled := true
+	const name = "<script>alert(1)</script>\x1b]0;owned\x07\u202egnp.exe\u009b2J=1+1"
+	b.account.AddSecret(awstest.Secret{
+		Name: name, RotationEnabled: &enabled, RotationLambdaARN: "arn:aws:lambda:" + account.Region + ":" + account.ID + ":function:<b>\x1b[31m", Tags: []awstest.Tag{{Key: "\x1b[2J", Value: name}},
+	})
+	for _, form := range []string{"text", "json", "html", "csv"} {
+		got := b.on("sweep", "--output", form)
+		if got.code == 0 || !strings.Contains(got.stdout, "owned") {
+			t.Errorf("%s: exit code %d, and the secret is not in it: %s", form, got.code, got.stderr)
+		}
+		for _, r := range got.stdout + got.stderr {
+			if r != '\n' && r != '\t' && !unicode.IsPrint(r) {
+				t.Errorf("%s holds %U", form, r)
+			}
+		}
+		if form == "html" && strings.Contains(got.stdout, "<script>alert") {
+			t.Error("markup of a name is live in the page")
+		}
 	}
 }

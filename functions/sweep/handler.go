@@ -105,6 +105,9 @@ func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		outcome.Errors = append(outcome.Errors, report.Error{Resource: "sweep", Message: fault.line})
 	}
 	message, err := h.tell(ctx, &outcome)
+	if err != nil && fault != nil {
+		log.Error("untold", "topic", h.deployed.topic, "error", inventory.DescribeError(err))
+	}
 	switch {
 	case fault != nil:
 		return nil, fault.refuse(log)

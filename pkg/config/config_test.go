@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -208,8 +209,8 @@ func TestParseNamesLineAndField(t *testing.T) {
 
 func TestEveryProblemIsFoundAtOnceInOrder(t *testing.T) {
 	_, err := Parse("c.yaml", []byte("mode: x\narchitecture: y\nrepair: {max_changes: -1, settle: 1h}\n"))
-	problems, ok := err.(Problems)
-	if !ok || len(problems) != 3 {
+	var problems Problems
+	if !errors.As(err, &problems) || len(problems) != 3 {
 		t.Fatalf("Parse = %v, want three problems", err)
 	}
 	for i, field := range []string{"mode", "architecture", "repair.max_changes"} {

@@ -23,8 +23,8 @@ var AlertJSONSchema []byte
 // Event says what a message tells of.
 type Event string
 
-// The events.
-const EventDrift Event = "drift" // a sweep found something worse than in sync
+// EventDrift says that a sweep found something worse than in sync.
+const EventDrift Event = "drift"
 
 // Limits of Amazon SNS. Source: SNS API reference, Publish (Subject: ASCII, less than 100 characters, no line breaks or control
 // characters; Message: at most 262,144 bytes, which attributes count towards).

@@ -11,7 +11,6 @@ import (
 
 	"github.com/rotationguard/rotationguard/pkg/awstest"
 	"github.com/rotationguard/rotationguard/pkg/drift"
-	"github.com/rotationguard/rotationguard/pkg/inventory"
 	"github.com/rotationguard/rotationguard/pkg/ledger"
 	"github.com/rotationguard/rotationguard/pkg/repair"
 	"github.com/rotationguard/rotationguard/pkg/rotation"
@@ -69,6 +68,7 @@ type bench struct {
 	rules rotation.Rules
 	opts  repair.Options
 	now   time.Time
+	undo  string // the run that the next one rolls back; empty: it sweeps
 }
 
 // newBench is an empty account, repaired at once and without limits.
@@ -154,15 +154,12 @@ func (b *bench) judge(t testing.TB, scope rotation.Scope) []drift.Judgement {
 }
 
 func (b *bench) read(ctx context.Context, scope rotation.Scope) ([]drift.Judgement, error) {
-	r := inventory.New(inventory.NewClients(b.Config()), inventory.Options{Unthrottled: true, Rules: b.rules})
-	var out []drift.Judgement
-	for g, err := range r.Groups(ctx, scope) {
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, drift.Judge(g, drift.Options{})...)
-	}
-	return out, nil
+	r := b.runner()
+	return r.read(ctx, scope)
+}
+
+func (b *bench) runner() runner {
+	return runner{cfg: b.Config(), rules: b.rules, opts: b.opts, now: b.now, visible: 3 * time.Second, undo: b.undo}
 }
 
 // withLedger opens the bench's ledger for one step, as one process does.
@@ -190,35 +187,12 @@ func (b *bench) plan(t testing.TB) repair.Plan {
 
 func (b *bench) planWith(t testing.TB, l ledger.Ledger) repair.Plan {
 	t.Helper()
-	judgements := b.judge(t, rotation.Scope{})
-	b.tell(t, l, judgements)
-	history, err := repair.Remember(t.Context(), l, judgements, true, b.now)
+	r := b.runner()
+	plan, err := r.plan(t.Context(), l)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if history.Orphans, err = repair.ReadOrphans(t.Context(), repair.NewClients(b.Config()), l, judgements, accountID, region); err != nil {
-		t.Fatal(err)
-	}
-	if b.opts.Mode == repair.ModeEnforce {
-		if history.RoleUsers, err = repair.ReadRoleUsers(t.Context(), repair.NewClients(b.Config()).Lambda); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return repair.NewPlan(judgements, b.opts, history)
-}
-
-// tell puts the findings into the ledger, as a sweep does before it plans.
-func (b *bench) tell(t testing.TB, l ledger.Ledger, judgements []drift.Judgement) {
-	t.Helper()
-	s := ledger.Sighting{At: b.now, Covers: func(drift.Finding) bool { return true }}
-	for _, j := range judgements {
-		for _, secret := range j.Secrets {
-			s.Findings = append(s.Findings, secret.Findings...)
-		}
-	}
-	if _, err := l.ObserveFindings(t.Context(), s); err != nil {
-		t.Fatal(err)
-	}
+	return plan
 }
 
 // run plans and applies, and answers with the changes.
@@ -237,11 +211,8 @@ func (b *bench) run(t testing.TB) []repair.Change {
 }
 
 func (b *bench) repairer(l ledger.Ledger) *repair.Repairer {
-	r := repair.New(repair.NewClients(b.Config()), l, b.opts)
-	r.Now = func() time.Time { return b.now }
-	r.Visible = 3 * time.Second
-	r.Reread = func(ctx context.Context, scope rotation.Scope) ([]drift.Judgement, error) { return b.read(ctx, scope) }
-	return r
+	r := b.runner()
+	return r.repairer(l)
 }
 
 // verdicts are the verdicts by secret name.

@@ -15,8 +15,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/google/go-cmp/cmp"
 	"github.com/rotationguard/rotationguard/pkg/awstest"
-	"github.com/rotationguard/rotationguard/pkg/drift"
-	"github.com/rotationguard/rotationguard/pkg/inventory"
 	"github.com/rotationguard/rotationguard/pkg/ledger"
 	"github.com/rotationguard/rotationguard/pkg/repair"
 	"github.com/rotationguard/rotationguard/pkg/rotation"
@@ -25,10 +23,12 @@ import (
 // childJob, in a process's environment, makes the test binary one repairing process.
 const childJob = "ROTATIONGUARD_TEST_REPAIR"
 
-// job is what a child process repairs, and where it dies.
+// job is what a child process does, and where it dies.
 type job struct {
-	URL, Ledger string
-	Now         time.Time
+	URL, Ledger, Undo string
+	Now               time.Time
+	Options           repair.Options
+	Rules             rotation.Rules
 	// Append and After kill the process before or after the n-th journal entry is stored; 0: never.
 	Append, After int
 }
@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 		var j job
 		err := json.Unmarshal([]byte(text), &j)
 		if err == nil {
-			err = j.repair(context.Background())
+			err = j.run(context.Background())
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -73,38 +73,30 @@ func die() {
 	time.Sleep(time.Minute)
 }
 
-// repair is one process's run: read, plan, apply.
-func (j *job) repair(ctx context.Context) error {
-	cfg := aws.Config{Region: region, BaseEndpoint: aws.String(j.URL), Credentials: credentials.NewStaticCredentialsProvider(
-		os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY"), "")}
+// run is one process's run: read, plan, apply.
+func (j *job) run(ctx context.Context) error {
+	r := runner{
+		cfg: aws.Config{Region: region, BaseEndpoint: aws.String(j.URL), Credentials: credentials.NewStaticCredentialsProvider(
+			os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY"), "")},
+		rules: j.Rules, opts: j.Options, now: j.Now, visible: time.Second, undo: j.Undo,
+	}
 	file, err := ledger.OpenFile(j.Ledger)
 	if err != nil {
 		return err
 	}
 	l := &dying{Ledger: file, job: j}
-	var judgements []drift.Judgement
-	for g, err := range inventory.New(inventory.NewClients(cfg), inventory.Options{Unthrottled: true}).Groups(ctx, rotation.Scope{}) {
-		if err != nil {
-			return err
-		}
-		judgements = append(judgements, drift.Judge(g, drift.Options{})...)
-	}
-	o := repair.Options{Mode: repair.ModeRepair, MaxChanges: 1000, MaxChangePercent: 100}
-	h, err := repair.Remember(ctx, l, judgements, true, j.Now)
+	plan, err := r.plan(ctx, l)
 	if err != nil {
 		return err
 	}
-	r := repair.New(repair.NewClients(cfg), l, o)
-	r.Now = func() time.Time { return j.Now }
-	r.Visible = time.Second
-	_, err = r.Apply(ctx, repair.NewPlan(judgements, o, h))
+	_, err = r.repairer(l).Apply(ctx, plan)
 	return errors.Join(err, l.Close())
 }
 
 // start starts a child process on the bench's account.
 func (b *bench) start(t *testing.T, j job) *exec.Cmd {
 	t.Helper()
-	j.URL, j.Ledger, j.Now = b.URL(), b.path, b.now
+	j.URL, j.Ledger, j.Now, j.Options, j.Rules, j.Undo = b.URL(), b.path, b.now, b.opts, b.rules, b.undo
 	text, err := json.Marshal(j)
 	if err != nil {
 		t.Fatal(err)
@@ -123,92 +115,109 @@ func (b *bench) start(t *testing.T, j job) *exec.Cmd {
 	return cmd
 }
 
-// TestCrashes kills a repairing process at a sample of its calls and journal writes.
+// TestCrashes kills a running process at a sample of its calls and journal writes, for every kind of run.
 func TestCrashes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts processes")
 	}
 	t.Parallel()
-	crashMatrix(t, 17)
+	crashMatrix(t, 89)
 }
 
-// crashMatrix kills a repairing process before and after every stride-th write and read, and around every stride-th journal entry. The next
-// run must end where an undisturbed one does, nothing that rotation needs may be absent in between, and the journal must know of
-// every write.
-func crashMatrix(t *testing.T, stride int) {
-	want, calls, changes := undisturbed(t)
-	type point struct {
-		name string
-		job  job
-		call int
-		when bool // after the call took effect
-	}
-	var points []point
+// crash is where a process is killed.
+type crash struct {
+	what, name string
+	job        job
+	call       int  // the call that it dies at; 0: none
+	after      bool // after the call took effect
+}
+
+// crashes are a kill before and after each of its calls and each of its journal entries.
+func (u *undisturbed) crashes(calls int) []crash {
+	var all []crash
 	for n := 1; n <= calls; n++ {
-		points = append(points, point{name: fmt.Sprintf("before call %d", n), call: n}, point{name: fmt.Sprintf("after call %d", n), call: n, when: true})
+		all = append(all, crash{what: "killed before a call", name: fmt.Sprintf("before call %d", n), call: n},
+			crash{what: "killed after a call took effect", name: fmt.Sprintf("after call %d", n), call: n, after: true})
 	}
-	for n := 1; n <= 2*changes; n++ { // an intent and an outcome each
-		points = append(points, point{name: fmt.Sprintf("before journal entry %d", n), job: job{Append: n}}, point{name: fmt.Sprintf("after journal entry %d", n), job: job{After: n}})
+	for n := 1; n <= 2*len(u.made); n++ { // an intent and an outcome each
+		all = append(all, crash{what: "killed before a journal entry", name: fmt.Sprintf("before journal entry %d", n), job: job{Append: n}},
+			crash{what: "killed after a journal entry", name: fmt.Sprintf("after journal entry %d", n), job: job{After: n}})
 	}
-	tried, converged, lost := 0, 0, 0
-	for i := 0; i < len(points); i += stride {
-		p := points[i]
-		tried++
-		t.Run(p.name, func(t *testing.T) {
-			b := newBench(t)
-			b.addMixed()
-			tr := b.watch(t)
-			b.ResetCalls()
-			b.Fail(awstest.Match{Count: -1}, awstest.Fault{After: true, Run: tr.step})
-			kill := make(chan int, 1)
-			if p.call > 0 {
-				b.Fail(awstest.Match{Nth: p.call}, awstest.Fault{After: p.when, CloseConn: true, Run: func() {
-					pid := <-kill
-					_ = syscall.Kill(pid, syscall.SIGKILL)
-				}})
-			}
-			cmd := b.start(t, p.job)
-			kill <- cmd.Process.Pid
-			_ = cmd.Wait() // killed
-			b.Heal()
-			b.Fail(awstest.Match{Count: -1}, awstest.Fault{After: true, Run: tr.step})
-			b.accounted(t, nil)
-			b.now = b.now.Add(10 * time.Minute)
-			next := b.start(t, job{})
-			if err := next.Wait(); err != nil {
-				t.Fatalf("the next run: %v", err)
-			}
-			if tr.steps == 0 {
-				t.Error("nobody watched")
-			}
-			b.accounted(t, nil)
-			if d := cmp.Diff(want, b.state(t)); d != "" {
-				t.Errorf("the next run does not end where an undisturbed one does (-want +got):\n%s", d)
-			} else {
-				converged++
-			}
-			lost += len(tr.lost)
-			if len(tr.lost) > 0 {
-				t.Errorf("lost: %v", tr.lost)
-			}
-		})
-	}
-	t.Logf("crash points %d, converged %d, grants lost %d", tried, converged, lost)
+	return all
 }
 
-// undisturbed is a whole run of a process that nobody kills: where it ends, how many calls and how many changes it makes.
-func undisturbed(t *testing.T) (want map[string]string, calls, changes int) {
+// crashMatrix kills a process at every stride-th of these points, for every kind of run. The next run must end where an undisturbed one
+// does, nothing that rotation needs may be absent in between, and the journal must know of every write.
+func crashMatrix(t *testing.T, stride int) {
+	var tb table
+	t.Run("points", func(t *testing.T) {
+		for i := range scenarios {
+			want := scenarios[i].undisturbed(t)
+			rows := map[string]*row{}
+			points := want.crashes(want.processCalls(t))
+			for n := range points {
+				c := &points[n]
+				if rows[c.what] == nil {
+					rows[c.what] = tb.row(scenarios[i].name, c.what)
+				}
+				if n%stride == (3*i)%stride {
+					t.Run(scenarios[i].name+", killed "+c.name, func(t *testing.T) {
+						t.Parallel()
+						want.crashPoint(t, &tb, rows[c.what], c)
+					})
+				}
+			}
+		}
+	})
+	tb.print(t)
+}
+
+// processCalls is how many calls a whole process makes.
+func (u *undisturbed) processCalls(t *testing.T) int {
 	t.Helper()
 	b := newBench(t)
-	b.addMixed()
+	u.scenario.prepare(t, b)
 	b.ResetCalls()
 	if err := b.start(t, job{}).Wait(); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range b.Writes() {
-		if c.Service != "sts" {
-			changes++
-		}
+	if d := cmp.Diff(u.state, b.state(t)); d != "" {
+		t.Fatalf("%s: a process does not end where a run in this one does:\n%s", u.scenario.name, d)
 	}
-	return b.state(t), len(b.Calls()), changes
+	return len(b.Calls())
+}
+
+func (u *undisturbed) crashPoint(t *testing.T, tb *table, r *row, c *crash) {
+	b := newBench(t)
+	u.scenario.prepare(t, b)
+	tr := b.watch(t)
+	tr.end = u.allowed
+	b.ResetCalls()
+	b.Fail(awstest.Match{Count: -1}, awstest.Fault{After: true, Run: tr.step})
+	kill := make(chan int, 1)
+	if c.call > 0 {
+		b.Fail(awstest.Match{Nth: c.call}, awstest.Fault{After: c.after, CloseConn: true, Run: func() {
+			pid := <-kill
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}})
+	}
+	cmd := b.start(t, c.job)
+	kill <- cmd.Process.Pid
+	if err := cmd.Wait(); err == nil {
+		t.Error("the process was not killed")
+	}
+	b.Heal()
+	tr.step()
+	b.accounted(t)
+	b.now = b.now.Add(10 * time.Minute)
+	b.runWatched(t, tr)
+	b.accounted(t)
+	diff := cmp.Diff(u.state, b.state(t))
+	if diff != "" {
+		t.Errorf("the next run does not end where an undisturbed one does (-want +got):\n%s", diff)
+	}
+	if len(tr.lost) > 0 {
+		t.Errorf("lost: %v", tr.lost)
+	}
+	tb.count(r, diff == "", len(tr.lost))
 }

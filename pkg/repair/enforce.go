@@ -550,7 +550,9 @@ func (t *tightening) changes(due *waiting) {
 		if old := inline(&t.role, t.keptName()); old != nil {
 			before = old.Text
 		}
-		put(Change{Call: PutRolePolicy, Name: t.keptName(), Before: before, After: kept.Text}, t.findingsOf(nil))
+		if before != kept.Text {
+			put(Change{Call: PutRolePolicy, Name: t.keptName(), Before: before, After: kept.Text}, t.findingsOf(nil))
+		}
 	}
 	for _, p := range t.touched() {
 		switch {

@@ -17,9 +17,7 @@ import (
 func newEnforcing(t *testing.T) *bench {
 	t.Helper()
 	b := newBench(t)
-	b.opts.Mode = repair.ModeEnforce
-	b.rules = rotation.Rules{Rotations: []rotation.Rule{{Match: rotation.Match{Name: "*"}, Strategy: "single-user"}}}
-	b.AddPolicy(awstest.Policy{Name: "wide", Document: document(allow(`"secretsmanager:*"`, "*"), allow(`"logs:*"`, "*"))})
+	b.enforcing()
 	return b
 }
 

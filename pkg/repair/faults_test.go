@@ -1,9 +1,8 @@
 package repair_test
 
 import (
-	"context"
 	"fmt"
-	"net/http"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -16,87 +15,9 @@ import (
 	"github.com/rotationguard/rotationguard/pkg/awstest"
 	"github.com/rotationguard/rotationguard/pkg/drift"
 	"github.com/rotationguard/rotationguard/pkg/ledger"
-	"github.com/rotationguard/rotationguard/pkg/policy"
 	"github.com/rotationguard/rotationguard/pkg/repair"
 	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
-
-// addMixed puts ten setups into the account that are broken in different ways.
-func (b *bench) addMixed() {
-	for _, s := range []*setup{broken("nothing"), uninvocable("gone"), powerless("powerless")} {
-		b.add(s)
-	}
-	open := working("open")
-	open.policy = document(publicGrant("everybody", open.function()))
-	b.add(open)
-	both := working("both")
-	both.policy = document(publicGrant("everybody", both.function()), invokeGrant(both.function()))
-	b.add(both)
-	alias := &setup{name: "aliased", qualifier: "live", secrets: []string{"aliased-1", "aliased-2"}}
-	alias.inline = map[string]string{"rotate": roleGrant(alias.function())}
-	b.add(alias)
-	b.add(working("keyed"))
-	key := b.AddKey(awstest.Key{ID: "11111111-2222-3333-4444-555555555555"})
-	b.UpdateSecret(string(secretARN("keyed-secret")), func(x *awstest.Secret) { x.KmsKeyID = key })
-	shared := powerless("shared-1")
-	b.add(shared)
-	other := uninvocable("shared-2")
-	other.role = "shared-1-role"
-	b.add(other)
-	b.add(working("fine"))
-}
-
-// tracer watches the account after every call and says when a request that rotation needs and that was allowed is not any more.
-type tracer struct {
-	b     *bench
-	base  []drift.Judgement
-	mu    sync.Mutex
-	steps int
-	lost  []string
-}
-
-// watch begins to look; it is called with the account as it stands before a repair.
-func (b *bench) watch(t *testing.T) *tracer {
-	t.Helper()
-	return &tracer{b: b, base: b.judge(t, rotation.Scope{})}
-}
-
-// step evaluates every requirement on the policies as they are now.
-func (tr *tracer) step() {
-	tr.mu.Lock()
-	defer tr.mu.Unlock()
-	tr.steps++
-	for i := range tr.base {
-		j := &tr.base[i]
-		if j.Setup.Function.ARN == "" {
-			continue
-		}
-		now := j.Setup
-		role, _ := tr.b.Role(j.Setup.Role.ARN.RoleName())
-		now.Role.Identity = nil
-		for _, p := range j.Setup.Role.Identity {
-			if p.Source == rotation.PolicyAttached && slices.Contains(role.Attached, string(p.ARN)) {
-				now.Role.Identity = append(now.Role.Identity, p)
-			}
-		}
-		for name, doc := range role.Inline {
-			now.Role.Identity = append(now.Role.Identity, rotation.NewPolicy(rotation.PolicyInline, name, doc))
-		}
-		bare, qualifier := now.Function.ARN.SplitFunction()
-		f, _ := tr.b.Function(string(bare[strings.LastIndex(string(bare), ":")+1:]))
-		now.Function.Policy = rotation.Policy{Source: rotation.PolicyFunction, Presence: rotation.Absent}
-		if doc := f.Policies[qualifier]; doc != "" {
-			now.Function.Policy = rotation.NewPolicy(rotation.PolicyFunction, "", doc)
-		}
-		was, is := rotation.NewDecider(&j.Setup), rotation.NewDecider(&now)
-		for k := range j.Contract.Required {
-			r := &j.Contract.Required[k]
-			if was.Decide(r).Outcome == policy.Allowed && is.Decide(r).Outcome != policy.Allowed {
-				tr.lost = append(tr.lost, fmt.Sprintf("%s for %s", r.Name, now.Function.ARN))
-			}
-		}
-	}
-}
 
 // impatient are clients that retry once and at once.
 func (b *bench) impatient() aws.Config {
@@ -107,44 +28,31 @@ func (b *bench) impatient() aws.Config {
 	return cfg
 }
 
-// observed is the transport of clients after each of whose calls the tracer looks.
-type observed struct{ tr *tracer }
-
-func (o observed) Do(r *http.Request) (*http.Response, error) {
-	resp, err := http.DefaultClient.Do(r)
-	o.tr.step()
-	return resp, err
-}
-
 // attempt applies a plan once with impatient clients under the eyes of a tracer.
 func (b *bench) attempt(t *testing.T, tr *tracer, visible time.Duration) ([]repair.Change, error) {
 	t.Helper()
-	return b.attemptWith(t, tr, visible, func() {})
+	return b.attemptWith(t, tr, visible, func([]repair.Change) {})
 }
 
 // attemptWith is attempt with something done between planning and applying.
-func (b *bench) attemptWith(t *testing.T, tr *tracer, visible time.Duration, before func()) ([]repair.Change, error) {
+func (b *bench) attemptWith(t *testing.T, tr *tracer, visible time.Duration, before func(planned []repair.Change)) ([]repair.Change, error) {
 	t.Helper()
 	var changes []repair.Change
 	var err error
 	b.withLedger(t, func(l ledger.Ledger) {
 		plan := b.planWith(t, l)
-		cfg := b.impatient()
-		cfg.HTTPClient = observed{tr}
-		r := repair.New(repair.NewClients(cfg), l, b.opts)
-		r.Visible = visible
-		r.Now = func() time.Time { return b.now }
-		r.Reread = func(ctx context.Context, s rotation.Scope) ([]drift.Judgement, error) { return b.read(ctx, s) }
+		r := b.runner()
+		r.cfg, r.visible = b.impatient(), visible
+		r.cfg.HTTPClient = observed{tr}
 		b.ResetCalls()
-		before()
-		changes, err = r.Apply(t.Context(), plan)
+		before(plan.Changes)
+		changes, err = r.repairer(l).Apply(t.Context(), plan)
 	})
 	return changes, err
 }
 
-// accounted checks that the journal has an intent for every write that took effect, and that the changes tell exactly what was
-// written.
-func (b *bench) accounted(t *testing.T, changes []repair.Change) {
+// accounted checks that the journal has an intent for every write that took effect.
+func (b *bench) accounted(t *testing.T) {
 	t.Helper()
 	b.withLedger(t, func(l ledger.Ledger) {
 		entries, err := l.EntriesSince(t.Context(), time.Time{})
@@ -179,85 +87,162 @@ var faults = []struct {
 	{"access denied from here on", awstest.Fault{Code: "AccessDenied", Status: 403}, -1},
 	{"access denied once", awstest.Fault{Code: "AccessDeniedException", Status: 403}, 1},
 	{"precondition failed", awstest.Fault{Code: "PreconditionFailedException", Status: 412}, 1},
-	{"limit exceeded", awstest.Fault{Code: "LimitExceeded", Status: 409}, 1},
+	{"a quota is used up", awstest.Fault{Code: "LimitExceeded", Status: 409}, 1},
+	{"the policy would be too long", awstest.Fault{Code: "PolicyLengthExceededException", Status: 400}, 1},
 	{"a page of HTML", awstest.Fault{HTML: "<html><body>gateway</body></html>"}, 2},
 }
 
-// goal is what the account holds once a repair of the mixed setups has succeeded, and how many calls that took.
-func goal(t *testing.T) (map[string]string, int) {
+// undisturbed is how a scenario ends when nothing happens to it.
+type undisturbed struct {
+	scenario *scenario
+	state    map[string]string // what the account holds then
+	allowed  map[string]bool   // what rotation needs and may do then
+	calls    int
+	made     []repair.Change // in the order in which they were written
+}
+
+func (s *scenario) undisturbed(t *testing.T) *undisturbed {
 	t.Helper()
 	b := newBench(t)
-	b.addMixed()
+	s.prepare(t, b)
 	tr := b.watch(t)
+	tr.end = map[string]bool{}
 	changes, err := b.attempt(t, tr, time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range changes {
-		if c.Status != repair.Done || c.Reason != "" {
-			t.Fatalf("%s %s is %s: %s", c.Call, c.Name, c.Status, c.Reason)
+		if c.Status != repair.Done || c.Reason == "found in place" {
+			t.Fatalf("%s: %s %s is %s: %s", s.name, c.Call, c.Name, c.Status, c.Reason)
 		}
 	}
-	if len(tr.lost) > 0 {
-		t.Fatalf("lost in between: %v", tr.lost)
+	if len(changes) < s.least {
+		t.Fatalf("%s: only %d changes: %v", s.name, len(changes), summary(changes))
 	}
-	if len(changes) < 10 {
-		t.Fatalf("only %d changes", len(changes))
-	}
-	return b.state(t), len(b.Calls())
+	return &undisturbed{s, b.state(t), tr.allowed(), len(b.Calls()), changes}
 }
 
-// TestFaults injects every fault at calls of a repair: whatever happens, nothing that rotation needs is lost in between, the journal
-// knows of every write, what is reported is what happened, and the next run ends where an undisturbed one does.
+// row is one line of a matrix's table.
+type row struct {
+	scenario, what         string
+	tried, converged, lost int
+}
+
+// table counts the points of matrices whose points run at the same time.
+type table struct {
+	mu   sync.Mutex
+	rows []*row
+}
+
+func (tb *table) row(scenario, what string) *row {
+	tb.mu.Lock()
+	defer tb.mu.Unlock()
+	r := &row{scenario: scenario, what: what}
+	tb.rows = append(tb.rows, r)
+	return r
+}
+
+func (tb *table) count(r *row, converged bool, lost int) {
+	tb.mu.Lock()
+	defer tb.mu.Unlock()
+	r.tried++
+	r.lost += lost
+	if converged {
+		r.converged++
+	}
+}
+
+// print logs the table as one text, with its totals.
+func (tb *table) print(t *testing.T) {
+	t.Helper()
+	var total row
+	text := fmt.Sprintf("\n%-22s %-42s %7s %10s %12s\n", "run", "disturbed by", "points", "converged", "grants lost")
+	line := func(r *row) {
+		text += fmt.Sprintf("%-22s %-42s %7d %10d %12d\n", r.scenario, r.what, r.tried, r.converged, r.lost)
+	}
+	for _, r := range tb.rows {
+		line(r)
+		total.tried += r.tried
+		total.converged += r.converged
+		total.lost += r.lost
+	}
+	total.scenario = "all"
+	line(&total)
+	t.Log(text)
+}
+
+// TestFaults injects every fault at a sample of the calls of every kind of run: whatever happens, nothing that rotation needs is lost in
+// between, the journal knows of every write, what is reported is what happened, and the next run ends where an undisturbed one does.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	want, calls := goal(t)
-	faultMatrix(t, want, calls, 19)
+	stride := 61
+	if testing.Short() {
+		stride = 199
+	}
+	faultMatrix(t, stride)
 }
 
-// faultMatrix tries each fault at every stride-th call.
-func faultMatrix(t *testing.T, want map[string]string, calls, stride int) {
-	type row struct{ tried, converged, lost int }
-	table := map[string]*row{}
-	for k, f := range faults {
-		r := &row{}
-		table[f.name] = r
-		for n := 1 + k%stride; n <= calls; n += stride {
-			t.Run(fmt.Sprintf("%s at call %d", f.name, n), func(t *testing.T) {
-				b := newBench(t)
-				b.addMixed()
-				tr := b.watch(t)
-				var hit *awstest.Injection
-				changes, err := b.attemptWith(t, tr, 200*time.Millisecond, func() {
-					hit = b.Fail(awstest.Match{Nth: n, Count: f.count}, f.fault)
-				})
-				b.Heal()
-				if hit.Hits() == 0 {
-					t.Fatal("the fault struck nothing")
+// faultMatrix tries each fault at every stride-th call of every scenario.
+func faultMatrix(t *testing.T, stride int) {
+	var tb table
+	t.Run("points", func(t *testing.T) {
+		for i := range scenarios {
+			want := scenarios[i].undisturbed(t)
+			for k, f := range faults {
+				r := tb.row(scenarios[i].name, f.name)
+				for n := 1 + (k*5+i)%stride; n <= want.calls; n += stride {
+					t.Run(fmt.Sprintf("%s, %s at call %d", scenarios[i].name, f.name, n), func(t *testing.T) {
+						t.Parallel()
+						want.faultPoint(t, &tb, r, n, f.fault, f.count)
+					})
 				}
-				b.accounted(t, changes)
-				b.truthful(t, changes, err)
-				b.now = b.now.Add(10 * time.Minute) // longer than a write may take to show
-				b.ResetCalls()
-				b.run(t)
-				if d := cmp.Diff(want, b.state(t)); d != "" {
-					t.Errorf("the next run does not end where an undisturbed one does (-want +got):\n%s", d)
-				} else {
-					r.converged++
-				}
-				r.lost += len(tr.lost)
-				if len(tr.lost) > 0 {
-					t.Errorf("lost in between: %v", tr.lost)
-				}
-			})
-			r.tried++
+			}
 		}
+	})
+	tb.print(t)
+}
+
+func (u *undisturbed) faultPoint(t *testing.T, tb *table, r *row, n int, fault awstest.Fault, count int) {
+	b := newBench(t)
+	u.scenario.prepare(t, b)
+	tr := b.watch(t)
+	tr.end = u.allowed
+	var hit *awstest.Injection
+	changes, err := b.attemptWith(t, tr, 200*time.Millisecond, func([]repair.Change) {
+		hit = b.Fail(awstest.Match{Nth: n, Count: count}, fault)
+	})
+	b.Heal()
+	if hit.Hits() == 0 {
+		t.Fatal("the fault struck nothing")
 	}
-	t.Logf("%-42s %6s %10s %12s", "fault", "points", "converged", "grants lost")
-	for _, f := range faults {
-		r := table[f.name]
-		t.Logf("%-42s %6d %10d %12d", f.name, r.tried, r.converged, r.lost)
+	b.accounted(t)
+	b.truthful(t, changes, err)
+	b.now = b.now.Add(10 * time.Minute) // longer than a write may take to show
+	b.runWatched(t, tr)
+	diff := cmp.Diff(u.state, b.state(t))
+	if diff != "" {
+		t.Errorf("the next run does not end where an undisturbed one does (-want +got):\n%s", diff)
 	}
+	if len(tr.lost) > 0 {
+		t.Errorf("lost in between: %v", tr.lost)
+	}
+	tb.count(r, diff == "", len(tr.lost))
+}
+
+// runWatched runs to the end, the tracer looking after every call.
+func (b *bench) runWatched(t *testing.T, tr *tracer) []repair.Change {
+	t.Helper()
+	var changes []repair.Change
+	b.withLedger(t, func(l ledger.Ledger) {
+		plan := b.planWith(t, l)
+		r := b.runner()
+		r.cfg.HTTPClient = observed{tr}
+		var err error
+		if changes, err = r.repairer(l).Apply(t.Context(), plan); err != nil {
+			t.Fatalf("the next run: %v", err)
+		}
+	})
+	return changes
 }
 
 // truthful checks that what the changes say is what the account holds.
@@ -267,18 +252,9 @@ func (b *bench) truthful(t *testing.T, changes []repair.Change, err error) {
 		t.Errorf("the run stopped: %v", err)
 	}
 	state := b.state(t)
-	for _, c := range changes {
-		there := false
-		switch c.Call {
-		case repair.PutRolePolicy:
-			there = state["role "+c.Subject.RoleName()+" "+c.Name] == c.After
-		case repair.AddPermission, repair.RemovePermission:
-			bare, qualifier := c.Subject.SplitFunction()
-			_, has := state["function "+string(bare[strings.LastIndex(string(bare), ":")+1:])+" "+qualifier+" "+c.Name]
-			there = has == (c.Call == repair.AddPermission)
-		default:
-			t.Fatalf("mode repair made the call %s", c.Call)
-		}
+	for i := range changes {
+		c := &changes[i]
+		there := b.holds(t, state, c)
 		switch c.Status {
 		case repair.Done:
 			if !there && !strings.Contains(c.Reason, "not visible") {
@@ -297,38 +273,276 @@ func (b *bench) truthful(t *testing.T, changes []repair.Change, err error) {
 	}
 }
 
-func TestReadsThatLagAreNoFailureAndRepairNothingTwice(t *testing.T) {
-	t.Parallel()
-	for _, lag := range []awstest.Lag{{For: 300 * time.Millisecond}, {Reads: 2}, {For: time.Hour}} {
-		t.Run(fmt.Sprintf("%v or %d reads", lag.For, lag.Reads), func(t *testing.T) {
-			b := newBench(t)
-			b.addMixed()
-			b.Lag(awstest.Lags{IAM: lag, FunctionPolicies: lag})
-			tr := b.watch(t)
-			changes, err := b.attempt(t, tr, 2*time.Second)
-			if err != nil || len(tr.lost) > 0 {
-				t.Fatalf("%v, lost %v", err, tr.lost)
+// holds says whether the account holds what a change leaves.
+func (b *bench) holds(t *testing.T, state map[string]string, c *repair.Change) bool {
+	t.Helper()
+	name := c.Subject.RoleName()
+	bare, qualifier := c.Subject.SplitFunction()
+	function := "function " + string(bare[strings.LastIndex(string(bare), ":")+1:]) + " " + qualifier + " "
+	switch c.Call {
+	case repair.PutRolePolicy:
+		return state["role "+name+" "+c.Name] == c.After
+	case repair.DeleteRolePolicy:
+		return state["role "+name+" "+c.Name] == ""
+	case repair.AttachRolePolicy, repair.DetachRolePolicy:
+		_, has := state["role "+name+" attached "+c.Name]
+		return has == (c.Call == repair.AttachRolePolicy)
+	case repair.AddPermission, repair.RemovePermission:
+		_, has := state[function+c.Name]
+		return has == (c.Call == repair.AddPermission)
+	case repair.PutResourcePolicy:
+		have := map[string]string{}
+		for thing, statement := range state {
+			if sid, ok := strings.CutPrefix(thing, function); ok {
+				have[sid] = statement
 			}
-			for _, c := range changes {
-				switch {
-				case c.Status == repair.Failed:
-					t.Errorf("%s %s failed: %s", c.Call, c.Name, c.Reason)
-				case lag.For == time.Hour && c.Call == repair.RemovePermission && c.Status == repair.Done && len(c.Needs) > 0:
-					t.Errorf("%s %s was removed though its addition was not seen", c.Call, c.Name)
-				case lag.For < time.Hour && c.Status != repair.Done:
-					t.Errorf("%s %s is %s: %s", c.Call, c.Name, c.Status, c.Reason)
-				}
+		}
+		return maps.Equal(have, bySid(t, c.After))
+	}
+	t.Fatalf("the call %s is none that repair makes", c.Call)
+	return false
+}
+
+// meddlers are what others do while a run is going on.
+var meddlers = []struct {
+	name string
+	do   func(b *bench, c *repair.Change)
+}{
+	{"another writer of the same policy", func(b *bench, c *repair.Change) {
+		theirs := `{"Sid":"theirs","Effect":"Allow","Principal":{"Service":"s3.amazonaws.com"},"Action":"lambda:InvokeFunction","Resource":"` + string(c.Subject) + `"}`
+		b.onSubject(c, func(r *awstest.Role) {
+			if doc := r.Inline[c.Name]; doc != "" {
+				r.Inline[c.Name] = appended(doc, allow(`"logs:PutLogEvents"`, "*"))
 			}
-			// At once again: what does not show yet is not repaired twice.
-			b.ResetCalls()
-			b.now = b.now.Add(time.Second)
-			again := b.run(t)
-			for _, c := range b.Writes() {
-				if lag.For == time.Hour {
-					t.Errorf("%s on %s was repaired twice: %v", c.Name(), c.Resource, summary(again))
-				}
+		}, func(f *awstest.Function, qualifier string) {
+			if f.Policies == nil {
+				f.Policies = map[string]string{}
 			}
+			f.Policies[qualifier] = appended(f.Policies[qualifier], theirs)
 		})
+	}},
+	{"another policy on the same role", func(b *bench, c *repair.Change) {
+		b.onSubject(c, func(r *awstest.Role) { r.Inline["theirs"] = document(allow(`"logs:PutLogEvents"`, "*")) }, func(*awstest.Function, string) {})
+	}},
+	{"the role is deleted", func(b *bench, c *repair.Change) {
+		if c.Subject.RoleName() != "" {
+			b.RemoveRole(c.Subject.RoleName())
+		}
+	}},
+	{"the function is deleted", func(b *bench, c *repair.Change) {
+		bare, _ := c.Function.SplitFunction()
+		b.RemoveFunction(string(bare[strings.LastIndex(string(bare), ":")+1:]))
+	}},
+}
+
+// onSubject changes the role or the function that a change writes to.
+func (b *bench) onSubject(c *repair.Change, role func(*awstest.Role), function func(*awstest.Function, string)) {
+	if parts := c.Subject.Parts(); parts.Service == "iam" {
+		b.UpdateRole(c.Subject.RoleName(), role)
+		return
+	}
+	bare, qualifier := c.Subject.SplitFunction()
+	b.UpdateFunction(string(bare[strings.LastIndex(string(bare), ":")+1:]), func(f *awstest.Function) { function(f, qualifier) })
+}
+
+// moments are when somebody meddles with what a change writes to.
+var moments = []string{"before it is read again", "right before the write", "right after the write"}
+
+// TestMeddling has others change or delete what a run is writing to, right before and after a sample of its writes.
+func TestMeddling(t *testing.T) {
+	t.Parallel()
+	stride := 17
+	if testing.Short() {
+		stride = 97
+	}
+	meddleMatrix(t, stride)
+}
+
+// meddleMatrix has others meddle at every stride-th moment of every scenario. There is no state that must come out of it: nothing that
+// rotation needs may be lost by our doing, what is told must be true, what Lambda's RevisionId can protect must stand, and the account must
+// come to rest.
+func meddleMatrix(t *testing.T, stride int) {
+	var tb table
+	t.Run("points", func(t *testing.T) {
+		for i := range scenarios {
+			want := scenarios[i].undisturbed(t)
+			for k, m := range meddlers {
+				r := tb.row(scenarios[i].name, m.name)
+				points := len(want.made) * len(moments)
+				for n := (k*3 + i) % stride; n < points; n += stride {
+					moment, write := n%len(moments), n/len(moments)
+					t.Run(fmt.Sprintf("%s, %s %s %d", scenarios[i].name, m.name, moments[moment], write+1), func(t *testing.T) {
+						t.Parallel()
+						want.meddlePoint(t, &tb, r, m.do, moment, write)
+					})
+				}
+			}
+		}
+	})
+	tb.print(t)
+}
+
+func (u *undisturbed) meddlePoint(t *testing.T, tb *table, r *row, do func(*bench, *repair.Change), moment, write int) {
+	b := newBench(t)
+	u.scenario.prepare(t, b)
+	tr := b.watch(t)
+	tr.end = u.allowed
+	c := &u.made[write]
+	nth := 1 // among the writes of its kind
+	for i := range u.made[:write] {
+		if u.made[i].Call == c.Call {
+			nth++
+		}
+	}
+	struck := false
+	changes, err := b.attemptWith(t, tr, 200*time.Millisecond, func([]repair.Change) {
+		meddle := awstest.Fault{Run: func() { struck = true; do(b, c) }}
+		if moment == 0 {
+			do(b, c)
+			struck = true
+			return
+		}
+		_, operation, _ := strings.Cut(string(c.Call), ":")
+		meddle.After = moment == 2
+		b.Fail(awstest.Match{Operation: operation, Nth: nth}, meddle)
+	})
+	b.Heal()
+	if !struck {
+		t.Fatal("nobody meddled")
+	}
+	b.accounted(t)
+	if err != nil {
+		t.Errorf("the run stopped: %v", err)
+	}
+	for _, c := range changes {
+		if c.Status == repair.Planned || c.Status != repair.Done && c.Reason == "" {
+			t.Errorf("%s %s is %s (%s) after the run", c.Call, c.Name, c.Status, c.Reason)
+		}
+	}
+	if c.Subject.Parts().Service == "lambda" && r.what == meddlers[0].name {
+		bare, qualifier := c.Subject.SplitFunction()
+		if f, _ := b.Function(string(bare[strings.LastIndex(string(bare), ":")+1:])); !strings.Contains(f.Policies[qualifier], `"theirs"`) {
+			t.Errorf("the other writer's statement is gone: %s", f.Policies[qualifier])
+		}
+	}
+	for range 2 {
+		b.now = b.now.Add(10 * time.Minute)
+		b.runWatched(t, tr)
+	}
+	b.now = b.now.Add(10 * time.Minute)
+	b.ResetCalls()
+	b.runWatched(t, tr)
+	rest := len(b.Writes()) == 0
+	if !rest {
+		t.Errorf("the account does not come to rest: %v", b.Writes())
+	}
+	if len(tr.lost) > 0 {
+		t.Errorf("lost in between: %v", tr.lost)
+	}
+	if b.undo == "" {
+		b.settled(t)
+	}
+	tb.count(r, rest, len(tr.lost))
+}
+
+// settled checks that everything which the mode could mend is mended or left with a reason.
+func (b *bench) settled(t *testing.T) {
+	t.Helper()
+	left := map[string]bool{}
+	for _, l := range b.plan(t).Left {
+		for _, id := range l.Findings {
+			left[id] = true
+		}
+	}
+	for _, j := range b.judge(t, rotation.Scope{}) {
+		for _, s := range j.Secrets {
+			for _, f := range s.Findings {
+				mendable := f.Fix != nil && (f.Fix.By == drift.ByRepair || b.opts.Mode == repair.ModeEnforce && f.Fix.By == drift.ByEnforce)
+				if mendable && f.Severity != drift.Info && !left[f.ID] {
+					t.Errorf("%s could be mended and is still there: %s", f.Rule, f.Explanation)
+				}
+			}
+		}
+	}
+}
+
+// TestLag holds that reads which lag behind writes are no failure and repair nothing twice, for every kind of run.
+func TestLag(t *testing.T) {
+	t.Parallel()
+	lagMatrix(t, []awstest.Lag{{For: 300 * time.Millisecond}, {Reads: 2}})
+}
+
+func lagMatrix(t *testing.T, lags []awstest.Lag) {
+	var tb table
+	t.Run("points", func(t *testing.T) {
+		for i := range scenarios {
+			want := scenarios[i].undisturbed(t)
+			for _, lag := range lags {
+				what := fmt.Sprintf("reads %v behind", lag.For)
+				if lag.Reads > 0 {
+					what = fmt.Sprintf("reads %d reads behind", lag.Reads)
+				}
+				r := tb.row(scenarios[i].name, what)
+				t.Run(scenarios[i].name+", "+what, func(t *testing.T) {
+					t.Parallel()
+					want.lagPoint(t, &tb, r, lag)
+				})
+			}
+		}
+	})
+	tb.print(t)
+}
+
+func (u *undisturbed) lagPoint(t *testing.T, tb *table, r *row, lag awstest.Lag) {
+	b := newBench(t)
+	u.scenario.prepare(t, b)
+	b.Lag(awstest.Lags{IAM: lag, FunctionPolicies: lag})
+	tr := b.watch(t)
+	tr.end = u.allowed
+	changes, err := b.attempt(t, tr, 2*time.Second+lag.For)
+	if err != nil {
+		t.Errorf("the run stopped: %v", err)
+	}
+	for _, c := range changes {
+		if c.Status != repair.Done {
+			t.Errorf("%s %s is %s: %s", c.Call, c.Name, c.Status, c.Reason)
+		}
+	}
+	diff := cmp.Diff(u.state, b.state(t))
+	if diff != "" {
+		t.Errorf("it does not end where an undisturbed run does (-want +got):\n%s", diff)
+	}
+	if len(tr.lost) > 0 {
+		t.Errorf("lost in between: %v", tr.lost)
+	}
+	tb.count(r, diff == "", len(tr.lost))
+}
+
+func TestReadsThatLagForGoodAreNoFailureAndRepairNothingTwice(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.addMixed()
+	lag := awstest.Lag{For: time.Hour}
+	b.Lag(awstest.Lags{IAM: lag, FunctionPolicies: lag})
+	tr := b.watch(t)
+	changes, err := b.attempt(t, tr, 500*time.Millisecond)
+	if err != nil || len(tr.lost) > 0 {
+		t.Fatalf("%v, lost %v", err, tr.lost)
+	}
+	for _, c := range changes {
+		switch {
+		case c.Status == repair.Failed:
+			t.Errorf("%s %s failed: %s", c.Call, c.Name, c.Reason)
+		case c.Call == repair.RemovePermission && c.Status == repair.Done && len(c.Needs) > 0:
+			t.Errorf("%s %s was removed though its addition was not seen", c.Call, c.Name)
+		}
+	}
+	// At once again: what does not show yet is not repaired twice.
+	b.ResetCalls()
+	b.now = b.now.Add(time.Second)
+	again := b.run(t)
+	for _, c := range b.Writes() {
+		t.Errorf("%s on %s was repaired twice: %v", c.Name(), c.Resource, summary(again))
 	}
 }
 
@@ -354,7 +568,7 @@ func TestAConcurrentWriterIsRespected(t *testing.T) {
 			s.policy = document(strings.Replace(foreign, "theirs", "first", 1))
 			b.add(s)
 			tr := b.watch(t)
-			changes, err := b.attemptWith(t, tr, 200*time.Millisecond, func() {
+			changes, err := b.attemptWith(t, tr, 200*time.Millisecond, func([]repair.Change) {
 				b.Fail(awstest.Match{Operation: "AddPermission"}, awstest.Fault{Run: func() { tt.run(b) }})
 			})
 			if err != nil || len(changes) != 1 || string(changes[0].Status) != tt.want {

@@ -131,20 +131,9 @@ func (b *bench) rollback(t *testing.T, u repair.Undoing) []repair.Change {
 		if err != nil || len(all) == 0 {
 			t.Fatalf("%d entries, %v", len(all), err)
 		}
-		entries, err := l.Entries(ctx, all[len(all)-1].Run)
-		if err != nil {
-			t.Fatal(err)
-		}
-		scope, err := repair.RunScope(entries)
-		if err != nil {
-			t.Fatal(err)
-		}
-		judgements := b.judge(t, scope)
-		history, err := repair.Remember(ctx, l, judgements, false, b.now)
-		if err != nil {
-			t.Fatal(err)
-		}
-		plan, err := repair.NewRollback(entries, judgements, u, b.opts, history)
+		r := b.runner()
+		r.undo = all[len(all)-1].Run
+		plan, err := r.rollback(ctx, l, u)
 		if err != nil {
 			t.Fatal(err)
 		}

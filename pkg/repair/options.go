@@ -84,6 +84,18 @@ func matchesAny(globs []string, names ...rotation.ARN) bool {
 	return false
 }
 
+// onPath says whether one of the globs is a path, such as /rotation/, under which the role of an ARN's resource part stands. The root
+// path is every role's and never counts.
+func onPath(globs []string, resource string) bool {
+	name := strings.TrimPrefix(resource, "role")
+	for _, g := range globs {
+		if len(g) > 1 && strings.HasPrefix(g, "/") && strings.HasSuffix(g, "/") && rotation.GlobMatch(g+"*", name) {
+			return true
+		}
+	}
+	return false
+}
+
 // functionBarred says why no change may be made for a function, or "".
 func (o Options) functionBarred(account string, function rotation.ARN) string {
 	bare, _ := function.SplitFunction()
@@ -115,7 +127,7 @@ func (o Options) roleBarred(account string, role *rotation.Role) string {
 		return "the role is reserved by AWS: its permission set has to be changed instead"
 	case role.ARN == o.WriterRole:
 		return "the role is rotationguard's own writer"
-	case len(o.Roles) > 0 && !matchesAny(o.Roles, role.ARN):
+	case len(o.Roles) > 0 && !matchesAny(o.Roles, role.ARN) && !onPath(o.Roles, parts.Resource):
 		return "the role is not in repair.roles"
 	case o.TargetBoundary != "" && (role.Boundary == nil || role.Boundary.ARN != o.TargetBoundary):
 		return fmt.Sprintf("the role does not have the boundary %s that repair.target_boundary demands", o.TargetBoundary)

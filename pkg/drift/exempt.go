@@ -17,10 +17,15 @@ type Exemption struct {
 	Rule     string
 	Owner    string
 	Reason   string
+	// NotCritical: it covers no finding of severity critical. Those may be exempt for a short time only.
+	NotCritical bool
 }
 
 // Covers says whether the exemption covers a finding of a secret.
 func (e *Exemption) Covers(s *rotation.Secret, f *Finding) bool {
+	if f != nil && e.NotCritical && f.Severity == Critical {
+		return false
+	}
 	return e.names(s) && (e.Finding == "" || f != nil && e.Finding == f.ID) && (e.Rule == "" || f != nil && e.Rule == f.Rule)
 }
 
@@ -49,7 +54,7 @@ func (j *judge) exempt(s *rotation.Secret, out *SecretJudgement) {
 	was, reason := out.Verdict, out.Reason
 	for i := range j.opts.Exemptions {
 		e := &j.opts.Exemptions[i]
-		if e.Covers(s, nil) {
+		if e.Covers(s, nil) && !(e.NotCritical && slices.ContainsFunc(out.Findings, isCritical)) {
 			out.Verdict, out.Reason = Exempt, e.text()+"; without it: "+string(was)+", "+reason
 			return
 		}
@@ -71,6 +76,8 @@ func (j *judge) exempt(s *rotation.Secret, out *SecretJudgement) {
 		out.Verdict, out.Reason = Exempt, out.Findings[i].Exempt+"; without it: "+string(was)+", "+reason
 	}
 }
+
+func isCritical(f *Finding) bool { return f.Severity == Critical }
 
 // matchGlob says whether a pattern with `*` and `?` matches all of s.
 func matchGlob(pattern, s string) bool {

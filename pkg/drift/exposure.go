@@ -120,6 +120,18 @@ func (w *weighing) secrets(witnesses []*policy.Request) {
 		w.add(RuleAllSecrets, severity, text, r)
 		return
 	}
+	if !w.ownFunctionsOnly() {
+		w.otherSecrets()
+	}
+	w.ownSecret()
+	if len(w.findings) > before {
+		return
+	}
+	w.otherWitness(witnesses)
+}
+
+// otherSecrets judges what each resource of the statement means besides the own secrets.
+func (w *weighing) otherSecrets() {
 	for _, resource := range w.statement.Resources {
 		for _, target := range w.targets(resource) {
 			if actions, r := w.collect(target); len(actions) > 0 {
@@ -128,11 +140,6 @@ func (w *weighing) secrets(witnesses []*policy.Request) {
 			}
 		}
 	}
-	w.ownSecret()
-	if len(w.findings) > before {
-		return
-	}
-	w.otherWitness(witnesses)
 }
 
 // ownFunctionsOnly says whether the statement reaches only secrets that the setups' own functions rotate.

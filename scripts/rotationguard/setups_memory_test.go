@@ -18,7 +18,7 @@ const memberRole = "rotationguard-reader"
 
 // TestSetupsInMemory puts every setup of the library into an account in memory of its own.
 func TestSetupsInMemory(t *testing.T) {
-	all := loadLibrary(t)
+	path, all := build(t), loadLibrary(t)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -29,13 +29,13 @@ func TestSetupsInMemory(t *testing.T) {
 				member = ""
 			}
 			var args []string
-			if path := configOf(t, c, member); path != "" {
-				args = append(args, "--config", path)
+			if config := configOf(t, c, member); config != "" {
+				args = append(args, "--config", config)
 			}
 			if c.Options.AllQualifiers {
 				args = append(args, "--all-qualifiers")
 			}
-			r := sweepWith(t, a.Environ(), args...)
+			r := sweepWith(t, path, a.Environ(), args...)
 			wantAnswers(t, c, r)
 			if writes := a.Writes(); len(writes) > 0 {
 				t.Errorf("a sweep wrote %v", writes)

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -53,18 +52,15 @@ func loadCase(t *testing.T, name string, data []byte) *setups.Case {
 	return c
 }
 
-// built is the command as it is shipped, made once.
-var built = sync.OnceValues(func() (string, error) {
-	folder, err := os.MkdirTemp("", "rotationguard-built-")
-	if err != nil {
-		return "", err
+// build makes the command as it is shipped, and gives its path.
+func build(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "rotationguard")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
-	path := filepath.Join(folder, "rotationguard")
-	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
-		return "", errors.New(string(out))
-	}
-	return path, nil
-})
+	return path
+}
 
 // swept is the report of a sweep by the built command.
 type swept struct {
@@ -78,19 +74,15 @@ type swept struct {
 }
 
 // sweepWith runs the built command in its own environment and holds its exit code against its report.
-func sweepWith(t *testing.T, environ []string, args ...string) swept {
+func sweepWith(t *testing.T, path string, environ []string, args ...string) swept {
 	t.Helper()
-	path, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
 	folder := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), path, append([]string{"sweep", "--output", "json"}, args...)...)
 	cmd.Dir = folder
 	cmd.Env = append([]string{"HOME=" + folder, "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=none", "AWS_SHARED_CREDENTIALS_FILE=none"}, environ...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err = cmd.Run()
+	err := cmd.Run()
 	var exited *exec.ExitError
 	if err != nil && !errors.As(err, &exited) {
 		t.Fatal(err)

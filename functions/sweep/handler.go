@@ -114,6 +114,9 @@ func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	case err != nil:
 		return nil, failed(untold, "telling %s: %s; %s", h.deployed.topic, inventory.DescribeError(err), soFar(&outcome)).refuse(log)
 	}
+	if err := h.told(ctx, &outcome, message); err != nil { // they are told once more
+		log.Error("unremembered", "error", inventory.DescribeError(err))
+	}
 	log.Info("done", "message", message)
 	return json.Marshal(answerOf(&outcome, message))
 }
@@ -134,7 +137,7 @@ func (h *handler) sweep(ctx context.Context, asked request) (report.Outcome, *fa
 	l, forget, unremembered := h.openLedger(ctx, aws.ToString(who.Account))
 	if unremembered == nil {
 		defer forget()
-		settings, unremembered = settings.WithLedger(ctx, l, time.Now())
+		settings, unremembered = settings.WithLedger(ctx, l, aws.ToString(who.Arn), time.Now())
 	}
 	if unremembered != nil && asked.mode.Writes() {
 		return outcome, failed(sweepFailed, "%v", unremembered)

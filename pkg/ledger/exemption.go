@@ -21,6 +21,10 @@ type Exemption struct {
 	Expires  time.Time `json:"expires"`
 	Added    time.Time `json:"added"`
 	AddedBy  string    `json:"added_by"` // the caller's ARN
+	// Config: it stands in a configuration, which a run of AddedBy was the first to read, and holds only while it does.
+	Config bool `json:"config,omitempty"`
+	// Told is when subscribers were told that it was added; nil: not yet.
+	Told *time.Time `json:"told,omitempty"`
 }
 
 // CriticalExemption is the longest time for which a critical finding may be exempt.
@@ -49,6 +53,12 @@ func (e Exemption) Validate(now time.Time, severity drift.Severity) error {
 		return errors.New("a critical finding can be exempt for at most 30 days")
 	}
 	return nil
+}
+
+// HoldsForCritical says whether the exemption is in force for critical findings too. They are exempt for CriticalExemption from when it was
+// added, however far away its end is, and whatever it covered then.
+func (e Exemption) HoldsForCritical(now time.Time) bool {
+	return e.Holds(now) && now.Before(e.Added.Add(CriticalExemption))
 }
 
 // Holds says whether the exemption is in force.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rotationguard/rotationguard/pkg/awstest"
+	"github.com/rotationguard/rotationguard/pkg/repair"
 )
 
 // TestLongFaults injects every fault at every call of every kind of run.
@@ -24,4 +25,6 @@ func TestLongFaultsOfLag(t *testing.T) {
 func TestLongCrashes(t *testing.T) { crashMatrix(t, 1) }
 
 // TestLongRandomAccounts holds the laws of repair on thousands of random accounts.
-func TestLongRandomAccounts(t *testing.T) { randomAccounts(t, 2000) }
+func TestLongRandomAccounts(t *testing.T) {
+	randomAccounts(t, 2000, func(uint64) []repair.Mode { return bothModes })
+}

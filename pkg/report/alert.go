@@ -26,6 +26,9 @@ type Event string
 // EventDrift says that a sweep found something worse than in sync.
 const EventDrift Event = "drift"
 
+// EventExempted says that an exemption was added, and that nothing else is worse than in sync.
+const EventExempted Event = "exempted"
+
 // Limits of Amazon SNS. Source: SNS API reference, Publish (Subject: ASCII, less than 100 characters, no line breaks or control
 // characters; Message: at most 262,144 bytes, which attributes count towards).
 const (
@@ -94,6 +97,9 @@ func NewAlert(o *Outcome, where string) Alert {
 		Verdict: o.WorstVerdict(), Severity: o.WorstSeverity(), Summary: o.Summary(), Story: o.Story(), Secrets: []AlertSecret{},
 		Changes: []AlertChange{}, Errors: len(o.Errors), Report: orNull(where), Notes: append([]string{NotVisible}, o.Notes...),
 	}
+	if !o.HasDrift() {
+		a.Event = EventExempted
+	}
 	for _, s := range o.WithVerdict(Drift) {
 		a.Secrets = append(a.Secrets, alertSecretOf(s))
 	}
@@ -136,7 +142,11 @@ func (a *Alert) Subject() string {
 		}
 	}
 	what := strings.Join(parts, ", ")
-	if what == "" {
+	switch {
+	case what != "":
+	case a.Event == EventExempted:
+		what = "new exemption"
+	default:
 		what = "drift"
 	}
 	subject := asciiPrintable("rotationguard: " + what + where)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rotationguard/rotationguard/pkg/drift"
+	"github.com/rotationguard/rotationguard/pkg/ledger"
 	"github.com/rotationguard/rotationguard/pkg/repair"
 	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
@@ -30,6 +31,8 @@ type Outcome struct {
 	Breaker   *repair.Breaker // nil where nothing was planned
 	Errors    []Error
 	Notes     []string // what the reader should know besides NotVisible
+	// Exempted are exemptions that subscribers have not been told of; Notes speak of them. They are not part of the JSON.
+	Exempted []ledger.Exemption
 }
 
 // Secret is the answer for one secret.

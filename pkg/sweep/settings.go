@@ -10,6 +10,7 @@ import (
 	"github.com/rotationguard/rotationguard/pkg/drift"
 	"github.com/rotationguard/rotationguard/pkg/ledger"
 	"github.com/rotationguard/rotationguard/pkg/repair"
+	"github.com/rotationguard/rotationguard/pkg/report"
 	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
 
@@ -20,6 +21,8 @@ type Settings struct {
 	Judging     drift.Options
 	Repair      repair.Options
 	RemindAfter time.Duration
+
+	exemptions []ledger.Exemption // the config's that hold
 }
 
 // NewSettings reads a config at a moment; exemptions that have expired by then exempt nothing. A template that could not work is
@@ -58,24 +61,48 @@ func NewSettings(c *config.Config, at time.Time) (Settings, error) {
 	}
 	for i, e := range c.Exemptions {
 		if e.Expires.After(at) {
-			s.Judging.Exemptions = append(s.Judging.Exemptions, drift.Exemption{ID: fmt.Sprintf("exemptions[%d]", i),
-				Finding: e.Finding, Secret: e.Secret, Function: e.Function, Rule: e.Rule, Owner: e.Owner, Reason: e.Reason})
+			// Without a ledger nobody knows since when it stands: its end says how long it may cover what is critical.
+			s.exemptions = append(s.exemptions, ledger.Exemption{ID: configExemption(e), Finding: e.Finding, Secret: e.Secret, Function: e.Function,
+				Rule: e.Rule, Owner: e.Owner, Reason: e.Reason, Expires: e.Expires, Config: true, Added: e.Expires.Add(-ledger.CriticalExemption)})
+			s.exempt(s.exemptions[len(s.exemptions)-1], fmt.Sprintf("exemptions[%d]", i), at)
 		}
 	}
 	return s, nil
 }
 
-// WithLedger adds the ledger's exemptions that hold at a moment.
-func (s Settings) WithLedger(ctx context.Context, l ledger.Ledger, at time.Time) (Settings, error) {
+// exempt adds an exemption in the judges' words.
+func (s *Settings) exempt(e ledger.Exemption, id string, at time.Time) {
+	s.Judging.Exemptions = append(s.Judging.Exemptions, drift.Exemption{ID: id, Finding: e.Finding, Secret: e.Secret, Function: e.Function,
+		Rule: e.Rule, Owner: e.Owner, Reason: e.Reason, NotCritical: at.Before(e.Added) || !e.HoldsForCritical(at)})
+}
+
+// configExemption is the id of a config's exemption in the ledger: one that is changed is another one.
+func configExemption(e config.Exemption) string {
+	return "config-" + report.ShortHash(e.Finding, e.Secret, e.Function, e.Rule, e.Owner, e.Reason, e.Expires.UTC().Format(time.RFC3339))
+}
+
+// WithLedger adds the ledger's exemptions that hold at a moment. The ledger also learns of the config's, so that it is known since when
+// they stand and nobody slips one in unseen; caller is whose run read them.
+func (s Settings) WithLedger(ctx context.Context, l ledger.Ledger, caller string, at time.Time) (Settings, error) {
 	stored, err := l.Exemptions(ctx)
 	if err != nil {
 		return s, fmt.Errorf("reading the exemptions: %w", err)
 	}
-	s.Judging.Exemptions = slices.Clone(s.Judging.Exemptions)
+	s.Judging.Exemptions = nil
+	for i, e := range s.exemptions {
+		if known := slices.IndexFunc(stored, func(x ledger.Exemption) bool { return x.ID == e.ID }); known >= 0 {
+			e = stored[known]
+		} else {
+			e.Added, e.AddedBy = at.UTC(), caller
+			if err := l.PutExemption(ctx, e); err != nil {
+				return s, fmt.Errorf("remembering the exemptions: %w", err)
+			}
+		}
+		s.exempt(e, fmt.Sprintf("exemptions[%d]", i), at)
+	}
 	for _, e := range stored {
-		if e.Holds(at) {
-			s.Judging.Exemptions = append(s.Judging.Exemptions, drift.Exemption{ID: e.ID, Finding: e.Finding, Secret: e.Secret, Function: e.Function,
-				Rule: e.Rule, Owner: e.Owner, Reason: e.Reason})
+		if e.Holds(at) && !e.Config {
+			s.exempt(e, e.ID, at)
 		}
 	}
 	return s, nil

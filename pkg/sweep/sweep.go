@@ -87,6 +87,11 @@ func (s *Sweeper) Plan(ctx context.Context, scope rotation.Scope) (report.Outcom
 			return outcome, repair.Plan{}, fmt.Errorf("reading what earlier runs wrote: %w", err)
 		}
 	}
+	if s.Ledger != nil {
+		if err := s.exempted(ctx, &outcome); err != nil {
+			return outcome, repair.Plan{}, err
+		}
+	}
 	plan := repair.NewPlan(judgements, s.Repair, history)
 	outcome.Changes, outcome.Left = plan.Changes, plan.Left
 	if s.Repair.Mode.Writes() {

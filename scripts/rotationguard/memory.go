@@ -12,6 +12,7 @@ import (
 	"github.com/rotationguard/rotationguard/pkg/drift"
 	"github.com/rotationguard/rotationguard/pkg/ledger"
 	"github.com/rotationguard/rotationguard/pkg/report"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
 
 // memoryFlags are what every command has that only asks or tells the ledger.
@@ -133,28 +134,25 @@ func findRecord(cmd *cobra.Command, l ledger.Ledger, id string) (ledger.FindingR
 }
 
 func newExemptCommand() *cobra.Command {
+	cmd := parent("exempt", "Live with a finding for a while: add, list or remove exemptions in the ledger",
+		newExemptAddCommand(), newExemptListCommand(), newExemptRemoveCommand())
+	cmd.Long = `Findings that an exemption covers make no verdict worse and are not repaired until its last day is over. A new exemption is told to the
+topic's subscribers with who added it, and stands in every report for a week.`
+	return cmd
+}
+
+func newExemptAddCommand() *cobra.Command {
 	f := &memoryFlags{}
 	var e ledger.Exemption
-	var until, remove string
-	var list bool
+	var until string
 	cmd := &cobra.Command{
-		Use:   "exempt",
-		Short: "Live with a finding for a while: add, list or remove exemptions in the ledger",
-		Long: `Adds an exemption: findings that it covers make no verdict worse and are not repaired until the day is over. A critical finding can be
-exempt for 30 days at most.`,
-		Example: `  rotationguard exempt --finding 1b7b43413d5a39b0 --owner ana@example.com --reason "replaced in May" --expires 2027-05-31
-  rotationguard exempt --list
-  rotationguard exempt --remove e-1b7b4341`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			switch {
-			case list:
-				return f.listExemptions(cmd)
-			case remove != "":
-				return f.removeExemption(cmd, remove)
-			}
-			return f.addExemption(cmd, e, until)
-		},
+		Use:   "add",
+		Short: "Exempt a finding, or all findings of a secret, a function or a rule",
+		Long: `Names exactly one of finding, secret, function and rule, and who answers for it, why, and until when. A critical finding is exempt for 30 days
+at most, even if the exemption holds longer or the finding comes later.`,
+		Example: `  rotationguard exempt add --finding 1b7b43413d5a39b0 --owner ana@example.com --reason "replaced in May" --expires 2027-05-31`,
+		Args:    noArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return f.addExemption(cmd, e, until) },
 	}
 	f.register(cmd)
 	cmd.Flags().StringVar(&e.Finding, "finding", "", "the finding, by its id")
@@ -164,8 +162,27 @@ exempt for 30 days at most.`,
 	cmd.Flags().StringVar(&e.Owner, "owner", "", "who answers for it")
 	cmd.Flags().StringVar(&e.Reason, "reason", "", "why it is safe to live with")
 	cmd.Flags().StringVar(&until, "expires", "", "the last day on which it holds, such as 2027-01-31")
-	cmd.Flags().BoolVar(&list, "list", false, "list the exemptions of the ledger")
-	cmd.Flags().StringVar(&remove, "remove", "", "remove the exemption with this id")
+	return cmd
+}
+
+func newExemptListCommand() *cobra.Command {
+	f := &memoryFlags{}
+	cmd := &cobra.Command{
+		Use: "list", Short: "List the exemptions, those that are over too", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.listExemptions(cmd) },
+	}
+	f.register(cmd)
+	return cmd
+}
+
+func newExemptRemoveCommand() *cobra.Command {
+	f := &memoryFlags{}
+	cmd := &cobra.Command{
+		Use: "remove ID", Short: "Remove an exemption: its findings count again", Example: "  rotationguard exempt remove e-1b7b4341",
+		Args: oneArg("ID, as \"rotationguard exempt list\" names it"),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.removeExemption(cmd, args[0]) },
+	}
+	f.register(cmd)
 	return cmd
 }
 
@@ -193,6 +210,8 @@ func (f *memoryFlags) addExemption(cmd *cobra.Command, e ledger.Exemption, until
 			return err
 		}
 		e.Finding, worst = record.Finding.ID, record.Finding.Severity
+	} else if worst, err = worstCovered(cmd, l, e); err != nil {
+		return err
 	}
 	if err := e.Validate(now, worst); err != nil {
 		return err
@@ -204,6 +223,24 @@ func (f *memoryFlags) addExemption(cmd *cobra.Command, e ledger.Exemption, until
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: exempt until %s\n", e.ID, e.Expires.Format(time.RFC3339))
 	return err
+}
+
+// worstCovered is the worst severity of the standing findings that an exemption of a secret, function or rule covers.
+func worstCovered(cmd *cobra.Command, l ledger.Ledger, e ledger.Exemption) (worst drift.Severity, err error) {
+	records, err := l.Findings(cmd.Context())
+	if err != nil {
+		return "", err
+	}
+	covering := drift.Exemption{Secret: e.Secret, Function: e.Function, Rule: e.Rule}
+	for i := range records {
+		f := &records[i].Finding
+		secret := rotation.Secret{ARN: f.Secret, FunctionARN: f.Function}
+		secret.Name, _, _ = f.Secret.SecretName()
+		if records[i].Resolved == nil && f.Severity == drift.Critical && covering.Covers(&secret, f) {
+			return drift.Critical, nil
+		}
+	}
+	return "", nil
 }
 
 // exemptionID is the same for the same thing: adding twice replaces.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,11 +17,11 @@ func newPlanCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Say what repair would write, with each document before and after, and the proof",
-		Long: `Makes the plan that "sweep --mode repair" would carry out, and writes nothing. As JSON it can be looked at, kept and handed to
-"apply".
+		Long: `Makes the plan of what repair would write, with what a sweep would let settle first, and writes nothing. With --out FILE.json it is stored
+for "apply", which a person does after having looked at it.
 
 Exit codes: 0 nothing to do; 2 changes; 1 could not run, or something could not be read.`,
-		Example: "  rotationguard plan\n  rotationguard plan --output json --out plan.json && rotationguard apply plan.json",
+		Example: "  rotationguard plan\n  rotationguard plan --out plan.json && rotationguard apply plan.json",
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return f.plan(cmd) },
 	}
@@ -41,11 +42,15 @@ func (f *lineFlags) plan(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if !cmd.Flags().Changed("output") && strings.HasSuffix(f.out, ".json") {
+		f.form = jsonOutput // it is for apply; the text is printed beside
+	}
 	line, err := f.line(cmd, "plan")
 	if err != nil {
 		return err
 	}
 	defer line.close()
+	line.Repair.Approved = true // whoever applies it has seen what settles
 	outcome, plan, err := line.Plan(cmd.Context(), scope)
 	line.progress.wait()
 	if err != nil {
@@ -59,6 +64,9 @@ func (f *lineFlags) plan(cmd *cobra.Command) error {
 		}
 		return outcome.WriteChanges(w, f.style(cmd.OutOrStdout()))
 	})
+	if err == nil && f.out != "" && f.form == jsonOutput {
+		err = outcome.WriteChanges(cmd.OutOrStdout(), report.Style{Width: 80})
+	}
 	for _, e := range outcome.Errors {
 		if f.form == jsonOutput {
 			fmt.Fprintln(cmd.ErrOrStderr(), "rotationguard: "+e.String())

@@ -173,7 +173,7 @@ func (f *lineFlags) remember(ctx context.Context, l *line, settings *sweep.Setti
 	file, err := open()
 	if err == nil {
 		l.ledger, l.Ledger = file, file
-		*settings, err = settings.WithLedger(ctx, file, time.Now())
+		*settings, err = settings.WithLedger(ctx, file, l.Caller, time.Now())
 		l.Judging.Exemptions = settings.Judging.Exemptions
 		return err
 	}

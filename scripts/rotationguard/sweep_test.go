@@ -188,17 +188,17 @@ func TestFindingsAreRememberedExplainedAndExempt(t *testing.T) {
 		}
 	}
 	day := func(d int) string { return time.Now().AddDate(0, 0, d).Format(time.DateOnly) }
-	b.on("exempt", "--finding", worst, "--owner", "ana", "--reason", "known", "--expires", day(60)).refused(t, "at most 30 days")
-	b.on("exempt", "--finding", worst, "--owner", "ana", "--reason", "known").refused(t, "needs an expiry")
-	b.on("exempt", "--finding", worst, "--owner", "ana", "--reason", "known", "--expires", "soon").refused(t, `--expires "soon" is not a day`)
-	id, _, _ := strings.Cut(b.on("exempt", "--finding", worst, "--owner", "ana", "--reason", "known", "--expires", day(10)).wants(t, 0).stdout, ":")
+	b.on("exempt", "add", "--finding", worst, "--owner", "ana", "--reason", "known", "--expires", day(60)).refused(t, "at most 30 days")
+	b.on("exempt", "add", "--finding", worst, "--owner", "ana", "--reason", "known").refused(t, "needs an expiry")
+	b.on("exempt", "add", "--finding", worst, "--owner", "ana", "--reason", "known", "--expires", "soon").refused(t, `--expires "soon" is not a day`)
+	id, _, _ := strings.Cut(b.on("exempt", "add", "--finding", worst, "--owner", "ana", "--reason", "known", "--expires", day(10)).wants(t, 0).stdout, ":")
 	if got := verdictOf(parseReport(t, b.on("sweep", "--output", "json").wants(t, 2).stdout), secret); got != "exempt" {
 		t.Errorf("%s is %s, want exempt", secret, got)
 	}
-	if text := b.on("exempt", "--list").wants(t, 0).stdout; !strings.Contains(text, id) || !strings.Contains(text, "known (ana)") {
+	if text := b.on("exempt", "list").wants(t, 0).stdout; !strings.Contains(text, id) || !strings.Contains(text, "known (ana)") {
 		t.Errorf("the exemptions are %q", text)
 	}
-	b.on("exempt", "--remove", id).wants(t, 0)
+	b.on("exempt", "remove", id).wants(t, 0)
 	if got := verdictOf(parseReport(t, b.on("sweep", "--output", "json").wants(t, 2).stdout), secret); got != "broken" {
 		t.Errorf("%s is %s after the exemption was removed, want broken", secret, got)
 	}

@@ -56,6 +56,8 @@ type Secret struct {
 	Decided         bool                 // every required request was decided: those without a finding are allowed
 	Forecast        []drift.ForecastStep // of a broken secret: what each call of the next rotation gets
 	Rotate          string               // the command that rotates a secret which a repair has just mended and which is overdue
+
+	pending string // the version on which AWSPENDING stands without AWSCURRENT
 }
 
 // Operator is the answer for one principal that is declared to hold a permission set.
@@ -101,6 +103,7 @@ func secretOf(judgement *drift.Judgement, j *drift.SecretJudgement) Secret {
 		Tags: j.Secret.Tags, Verdict: j.Verdict, RotationCanWork: j.RotationCanWork, NextRotation: j.Secret.NextRotation,
 		Reason: j.Reason, Findings: j.Findings, Notes: slices.Clone(j.Notes), Decided: j.Decided,
 	}
+	s.pending = pendingVersion(j.Secret.VersionStages)
 	if j.Secret.Checked() {
 		s.RoleARN = setup.Role.ARN
 		if s.RoleARN == "" {
@@ -139,7 +142,28 @@ func (s *Secret) mended(was *Secret, at time.Time) {
 	works := s.RotationCanWork != nil && *s.RotationCanWork
 	if failed && works && s.Overdue(at) {
 		s.Rotate = "aws secretsmanager rotate-secret --region " + shellWord(s.ARN.Parts().Region) + " --secret-id " + shellWord(string(s.ARN))
+		if s.pending != "" {
+			s.Notes = append(s.Notes, s.stuck())
+		}
 	}
+}
+
+// stuck says what to do about the AWSPENDING label that a failed rotation leaves behind. Source: Secrets Manager API, RotateSecret: while
+// AWSPENDING is on another version than AWSCURRENT, an earlier rotation counts as in progress and the call is refused.
+func (s *Secret) stuck() string {
+	return "AWSPENDING is stuck on version " + inert(s.pending) + ", where the failed rotation left it. If rotate-secret is refused for it and no rotation is going on: " +
+		"aws secretsmanager update-secret-version-stage --region " + shellWord(s.ARN.Parts().Region) + " --secret-id " + shellWord(string(s.ARN)) +
+		" --version-stage AWSPENDING --remove-from-version-id " + shellWord(s.pending)
+}
+
+// pendingVersion is the version that has AWSPENDING and not AWSCURRENT, or "".
+func pendingVersion(stages map[string][]string) string {
+	for version, labels := range stages {
+		if slices.Contains(labels, "AWSPENDING") && !slices.Contains(labels, "AWSCURRENT") {
+			return version
+		}
+	}
+	return ""
 }
 
 // shellWord is a text as one word for a POSIX shell.

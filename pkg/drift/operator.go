@@ -233,7 +233,7 @@ func (j *operatorJudge) beyond(ceiling policy.Set, told map[policy.StatementRef]
 			if seen[ref] == nil {
 				order = append(order, ref)
 			}
-			r := w.Request
+			r := j.athome(w.Request, ceiling)
 			r.Caller = policy.Caller{Kind: policy.CallerRole, ARN: string(j.o.Principal)}
 			if !strings.Contains(string(j.o.Principal), ":role/") {
 				r.Caller.Kind = policy.CallerUser
@@ -261,6 +261,21 @@ func (j *operatorJudge) beyond(ceiling policy.Set, told map[policy.StatementRef]
 		unsure = append(unsure, refText(r.Statement)+": "+r.Text)
 	}
 	return told, unsure
+}
+
+// athome puts the account and a Region of the operator's into a witness whose resource the comparison has made up, where the witness still
+// holds there.
+func (j *operatorJudge) athome(r policy.Request, ceiling policy.Set) policy.Request {
+	region := "us-east-1"
+	if len(j.on.Secrets) > 0 {
+		region = j.on.Secrets[0].ARN.Parts().Region
+	}
+	made := r
+	made.Resource = strings.NewReplacer(":us-east-1:111122223333:", ":"+region+":"+j.account+":", "::111122223333:", "::"+j.account+":").Replace(r.Resource)
+	if made.Resource != r.Resource && j.actual.Evaluate(&made).Outcome == policy.Allowed && policy.Evaluate(&ceiling, &made).Outcome != policy.Allowed {
+		return made
+	}
+	return r
 }
 
 // severity ranks what is beyond the set as it is ranked for a role: everything, or everything with secrets, is critical; values and

@@ -132,7 +132,7 @@ type siteAnswer struct {
 
 // site is where things of an account are read: at home, or with a configured role. The gap says why an account cannot be.
 func (r *run) site(ctx context.Context, account, call, resource string) (*site, *rotation.Gap, error) {
-	if account == r.account || account == "" {
+	if account == r.account || account == "" || r.account == "" {
 		return r.home, nil, nil
 	}
 	a, _ := r.members.get(account, func() (siteAnswer, error) {

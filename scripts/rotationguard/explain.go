@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rotationguard/rotationguard/pkg/drift"
+	"github.com/rotationguard/rotationguard/pkg/repair"
 	"github.com/rotationguard/rotationguard/pkg/report"
 	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
@@ -28,7 +30,7 @@ func newExplainCommand() *cobra.Command {
 		Use:   "explain FINDING",
 		Short: "Say all about one finding: why, what the next rotation comes to, and what mends it",
 		Long: `Says why a finding stands, by which rule and by which page of AWS's documentation, what each call of the next rotation gets, and the fix in the form
-of whoever owns the role, or in the one that --tool names. The finding is one that a sweep has put into the ledger, or one of a snapshot.`,
+of whoever owns the role, or in the one that --tool names. The finding is one that a sweep has put into the ledger, else one of the account as it stands, or of a snapshot.`,
 		Example: "  rotationguard explain 1b7b43413d5a39b0\n  rotationguard explain 1b7b4341 --tool terraform\n  rotationguard explain 1b7b4341 --snapshot account.json",
 		Args:    oneArg("FINDING, an id as a report shows it"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -61,7 +63,7 @@ func (f *lineFlags) explain(cmd *cobra.Command, id, tool string) error {
 	defer line.close()
 	var e report.Explanation
 	if f.snapshot != "" {
-		e, err = fromJudgements(cmd, line, id, tool)
+		e, err = fromJudgements(cmd, line, id, tool, "nothing in the snapshot")
 	} else {
 		e, err = fromLedger(cmd, line, id, tool)
 	}
@@ -77,9 +79,15 @@ func (f *lineFlags) explain(cmd *cobra.Command, id, tool string) error {
 	})
 }
 
-// fromJudgements finds a finding in what is read now.
-func fromJudgements(cmd *cobra.Command, l *line, id, tool string) (report.Explanation, error) {
+// fromJudgements finds a finding in what is read now. where is what was read, as a message names it.
+func fromJudgements(cmd *cobra.Command, l *line, id, tool, where string) (report.Explanation, error) {
 	var found []report.Explanation
+	add := func(finding *drift.Finding, j *drift.Judgement, secret rotation.ARN) {
+		known := slices.ContainsFunc(found, func(e report.Explanation) bool { return e.Finding.ID == finding.ID })
+		if !known && id != "" && strings.HasPrefix(finding.ID, id) {
+			found = append(found, explanation(*finding, j, secret, tool))
+		}
+	}
 	for group, err := range l.Source.Groups(cmd.Context(), rotation.Scope{}) {
 		if err != nil {
 			return report.Explanation{}, err
@@ -87,11 +95,21 @@ func fromJudgements(cmd *cobra.Command, l *line, id, tool string) (report.Explan
 		for _, j := range drift.Judge(group, l.Judging) {
 			for i := range j.Secrets {
 				for _, finding := range j.Secrets[i].Findings {
-					known := slices.ContainsFunc(found, func(e report.Explanation) bool { return e.Finding.ID == finding.ID })
-					if !known && id != "" && strings.HasPrefix(finding.ID, id) {
-						found = append(found, explanation(*finding, &j, j.Secrets[i].Secret.ARN, tool))
-					}
+					add(finding, &j, j.Secrets[i].Secret.ARN)
 				}
+			}
+		}
+	}
+	if len(found) == 0 && len(l.Operators) > 0 {
+		looking := l.Sweeper
+		looking.Ledger, looking.Repair.Mode = nil, repair.ModeReport
+		outcome, _, err := looking.Plan(cmd.Context(), rotation.Scope{})
+		if err != nil {
+			return report.Explanation{}, err
+		}
+		for _, o := range outcome.Operators {
+			for _, finding := range o.Findings {
+				add(finding, nil, "")
 			}
 		}
 	}
@@ -102,7 +120,7 @@ func fromJudgements(cmd *cobra.Command, l *line, id, tool string) (report.Explan
 	}
 	switch len(found) {
 	case 0:
-		return report.Explanation{}, fmt.Errorf("the snapshot has no finding %q", id)
+		return report.Explanation{}, fmt.Errorf("%s has the finding %q", where, id)
 	case 1:
 		return found[0], nil
 	}
@@ -112,9 +130,13 @@ func fromJudgements(cmd *cobra.Command, l *line, id, tool string) (report.Explan
 // fromLedger finds a finding in the ledger, and reads the function that it is about again to say what the next rotation comes to.
 func fromLedger(cmd *cobra.Command, l *line, id, tool string) (report.Explanation, error) {
 	if l.ledger == nil {
-		return report.Explanation{}, fmt.Errorf("there is no ledger to find it in: %s", strings.Join(l.notes, "; "))
+		return fromJudgements(cmd, l, id, tool, "there is no ledger, and nothing in the account")
 	}
 	record, err := findRecord(cmd, l.ledger, id)
+	var unknown *unknownFinding
+	if errors.As(err, &unknown) {
+		return fromJudgements(cmd, l, id, tool, "neither the ledger nor the account as it stands")
+	}
 	if err != nil {
 		return report.Explanation{}, err
 	}

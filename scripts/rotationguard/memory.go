@@ -128,9 +128,16 @@ func findRecord(cmd *cobra.Command, l ledger.Ledger, id string) (ledger.FindingR
 	case 1:
 		return found[0], nil
 	case 0:
-		return ledger.FindingRecord{}, fmt.Errorf("the ledger has no finding %q: a sweep that is not of a snapshot puts them there; \"rotationguard findings --all\" lists them", id)
+		return ledger.FindingRecord{}, &unknownFinding{id}
 	}
 	return ledger.FindingRecord{}, fmt.Errorf("%d findings begin with %q: give more of the id", len(found), id)
+}
+
+// unknownFinding names a finding that the ledger does not have.
+type unknownFinding struct{ id string }
+
+func (e *unknownFinding) Error() string {
+	return fmt.Sprintf("the ledger has no finding %q: a sweep that is not of a snapshot puts them there; \"rotationguard findings --all\" lists them", e.id)
 }
 
 func newExemptCommand() *cobra.Command {

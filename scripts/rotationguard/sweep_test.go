@@ -202,7 +202,7 @@ func TestFindingsAreRememberedExplainedAndExempt(t *testing.T) {
 	if got := verdictOf(parseReport(t, b.on("sweep", "--output", "json").wants(t, 2).stdout), secret); got != "broken" {
 		t.Errorf("%s is %s after the exemption was removed, want broken", secret, got)
 	}
-	b.on("explain", "nothing").refused(t, `the ledger has no finding "nothing"`)
+	b.on("explain", "nothing").refused(t, `neither the ledger nor the account as it stands has the finding "nothing"`)
 }
 
 func verdictOf(r readReport, name string) string {

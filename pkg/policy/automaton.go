@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // symbolKind says which characters one symbol of a language takes.
@@ -77,18 +78,24 @@ type language struct {
 	rough  bool   // the symbols stand for more than the language
 	open   bool   // everything with that prefix
 	empty  bool   // nothing is in the language
-	dfa    []dfaState
-	index  map[string]int32
+
+	segments truth // whether some symbol stays in its segment; maybe until it is asked
+	dfa      []dfaState
+	index    map[string]int32
 }
 
 // literalLanguage is the language of exactly one string, prefixLanguage that of everything which begins so.
-func literalLanguage(text string) *language  { return &language{single: true, text: text, prefix: text} }
-func prefixLanguage(prefix string) *language { return &language{open: true, prefix: prefix} }
+func literalLanguage(text string) *language {
+	return &language{single: true, text: text, prefix: text, segments: no}
+}
+func prefixLanguage(prefix string) *language {
+	return &language{open: true, prefix: prefix, segments: no}
+}
 
 // newLanguage compiles symbols.
 func newLanguage(symbols []symbol) *language {
 	symbols = orderWildcards(symbols)
-	l := &language{steps: symbols, single: true}
+	l := &language{steps: symbols, single: true, segments: maybe}
 	leading := true
 	n := 0
 	for i, s := range symbols {
@@ -238,6 +245,9 @@ func (l *language) matches(text string) bool {
 	case !l.folded && !strings.HasPrefix(text, l.prefix):
 		return false
 	}
+	if !l.segmented() {
+		return l.matchesGreedy(text)
+	}
 	if set, ok := l.short(); ok {
 		return l.matchesShort(set, text)
 	}
@@ -250,6 +260,46 @@ func (l *language) matches(text string) bool {
 		set, next = next, set
 	}
 	return l.accepts(set)
+}
+
+// segmented says whether some symbol stays in its segment.
+func (l *language) segmented() bool {
+	if l.segments == maybe {
+		l.segments = truthOf(slices.ContainsFunc(l.symbols(), func(s symbol) bool {
+			return s.kind == symbolStarInSegment || s.kind == symbolAnyInSegment
+		}))
+	}
+	return l.segments == yes
+}
+
+// matchesGreedy walks the symbols and the text together. On a mismatch the latest star takes one character more; an earlier
+// one need not, because the later one reaches as far.
+func (l *language) matchesGreedy(text string) bool {
+	at, star, from := 0, -1, 0
+	for i := 0; i < len(text); {
+		c, size := rune(text[i]), 1
+		if c >= utf8.RuneSelf {
+			c, size = utf8.DecodeRuneInString(text[i:])
+		}
+		switch {
+		case at < len(l.steps) && l.steps[at].kind == symbolStar:
+			star, from = at, i
+			at++
+		case at < len(l.steps) && l.steps[at].takes(c):
+			at++
+			i += size
+		case star >= 0:
+			_, size = utf8.DecodeRuneInString(text[from:])
+			from += size
+			at, i = star+1, from
+		default:
+			return false
+		}
+	}
+	for at < len(l.steps) && l.steps[at].kind == symbolStar {
+		at++
+	}
+	return at == len(l.steps)
 }
 
 // short is the starting set of a language of fewer than 64 symbols.
@@ -449,7 +499,7 @@ func (l *language) step(from int32, c rune, b *budget) int32 {
 			}
 		}
 	}
-	b.spend(1 + len(s.set))
+	b.spend(20 + 10*len(s.set))
 	next := make([]uint64, len(s.set))
 	to := deadState
 	if l.advance(s.set, next, c) {
@@ -486,7 +536,7 @@ func (l *language) covers(p *language, b *budget) bool {
 	case !l.folded && !p.folded && !strings.HasPrefix(p.prefix, l.prefix):
 		return false
 	}
-	if !b.spend(1 + len(p.symbols())*(1+len(l.symbols())/64)) {
+	if !b.spend(4 + 2*len(p.symbols())*(1+len(l.symbols())/64)) {
 		return false
 	}
 	if set, ok := l.short(); ok {
@@ -589,7 +639,7 @@ func (l *language) meet(m *language, b *budget) (text string, ok, known bool) {
 		return text, ok, true
 	}
 	n, w := len(l.symbols()), len(m.symbols())+1
-	if !b.spend((n+1)*w/4 + 1) {
+	if !b.spend((n+1)*w + 10) {
 		return "", false, false
 	}
 	type place struct {

@@ -32,6 +32,9 @@ func (e *element) opaque() bool {
 
 // covers says that whatever p holds for, e holds for too. A false answer means only that a quick look could not tell.
 func (e *element) covers(p *element, b *budget) bool {
+	if !b.spend(2 + len(e.languages)*len(p.languages)) {
+		return false
+	}
 	switch {
 	case e == p:
 		return true
@@ -88,15 +91,18 @@ func anyLanguage(list []*language, f func(*language) bool) bool {
 // textSpace finds the classes of text values that a list of elements can tell apart, among the values for which every
 // required element holds. A class is a set of told elements; its representative is one value.
 type textSpace struct {
-	require []*element
-	tell    []*element
-	seen    map[string]int // a class, as its told elements, to its place in values
-	values  []string
-	vague   []bool // the class was not excluded, but no value of it is known
-	classes []string
-	key     []byte
-	inside  []uint64 // for each class that combinations wants, languages that its members are in
-	budget  *budget
+	require  []*element
+	tell     []*element
+	universe *element       // one of require: what every value is
+	seen     map[string]int // a class, as its told elements, to its place in values
+	values   []string
+	vague    []bool // the class was not excluded, but no value of it is known
+	classes  []string
+	key      []byte
+	inside   []uint64 // for each class that combinations wants, languages that its members are in
+	simple   int      // how many languages are easily asked, -1 before they are counted
+	general  int      // and how many are not
+	budget   *budget
 }
 
 // build writes a string that is likely in the chosen languages: the longest beginning, then what each has in its middle, then
@@ -142,19 +148,28 @@ func build(languages []*language, in uint64) string {
 }
 
 func newTextSpace(require, tell []*element, b *budget) *textSpace {
-	return &textSpace{require: require, tell: tell, seen: make(map[string]int), key: make([]byte, (len(tell)+7)/8), budget: b}
+	b.grow(200 + len(tell))
+	return &textSpace{require: require, tell: tell, seen: make(map[string]int), key: make([]byte, (len(tell)+7)/8), simple: -1, budget: b}
 }
 
 // try adds the class of text when it is within what is required and new.
 func (s *textSpace) try(text string) {
-	cost := 1
-	for _, e := range s.require {
-		cost += len(e.languages)
+	if s.simple < 0 {
+		s.simple = 2
+		for _, list := range [...][]*element{s.require, s.tell} {
+			for _, e := range list {
+				s.simple++
+				for _, l := range e.languages {
+					if l.single || l.open {
+						s.simple++
+					} else {
+						s.general++
+					}
+				}
+			}
+		}
 	}
-	for _, e := range s.tell {
-		cost += len(e.languages)
-	}
-	if !s.budget.spend(cost * (1 + len(text)/16)) {
+	if !s.budget.spend(s.simple + s.general*(8+len(text))) {
 		return
 	}
 	for _, e := range s.require {
@@ -175,6 +190,7 @@ func (s *textSpace) add(text string, vague bool) bool {
 	if _, ok := s.seen[string(s.key)]; ok {
 		return false
 	}
+	s.budget.grow(2*len(s.key) + len(text) + 120)
 	class := string(s.key)
 	s.seen[class] = len(s.values)
 	s.classes = append(s.classes, class)
@@ -234,7 +250,7 @@ func (l *language) member(variant int) string {
 	if l.single {
 		return l.text
 	}
-	runs := [...]string{"example", "x0", "", "other-1"}
+	runs := [...]string{"example", "x0", "", "other-1", "Zulu", "9z"}
 	segments := [...]string{"arn", "aws", "s3", "us-east-1", "111122223333"}
 	const digits = "1234567890"
 	letters := "AbCdEf"
@@ -301,7 +317,13 @@ const maxCombinations = 2048
 // complete finds the classes that guess did not, and says whether every class is known then. Where a language is opaque,
 // classes that could not be excluded are added without a value.
 func (s *textSpace) complete() bool {
+	if s.laminar() {
+		return true
+	}
 	languages := s.languages()
+	if len(languages) > maxLanguages || s.budget.spent() {
+		return false
+	}
 	abstract := slices.ContainsFunc(languages, func(l *language) bool { return l.opaque })
 	wanted, ok := s.combinations(languages)
 	if ok && len(wanted) == 0 {
@@ -369,21 +391,93 @@ func (s *textSpace) meetings(languages []*language) {
 	}
 }
 
+// maxLanguages bounds how many languages a proof takes on that are more than a text or a prefix.
+const maxLanguages = 256
+
+// laminar finds the classes of languages that are all a text or a prefix: one for each text, one for each prefix without what
+// else begins so, and one outside of all. It says whether it has found a value for every one that can have one.
+func (s *textSpace) laminar() bool {
+	var texts, prefixes []string
+	for _, list := range [][]*element{s.require, s.tell} {
+		for _, e := range list {
+			for _, l := range e.languages {
+				switch {
+				case e == s.universe || l.empty:
+				case l.single:
+					texts = append(texts, l.text)
+				case l.open:
+					prefixes = append(prefixes, l.prefix)
+				default:
+					return false
+				}
+			}
+		}
+	}
+	if !s.budget.spend(8 * (len(texts) + len(prefixes))) {
+		return false
+	}
+	prefixes = append(prefixes, "") // what is outside of all is a prefix too
+	slices.Sort(texts)
+	slices.Sort(prefixes)
+	texts, prefixes = slices.Compact(texts), slices.Compact(prefixes)
+	for _, text := range texts {
+		s.try(text)
+	}
+	// fresh says that nothing longer than the prefix takes the text.
+	fresh := func(text, prefix string) bool {
+		if _, ok := slices.BinarySearch(texts, text); ok {
+			return false
+		}
+		for i, _ := slices.BinarySearch(prefixes, prefix); i < len(prefixes) && strings.HasPrefix(prefixes[i], prefix); i++ {
+			if len(prefixes[i]) > len(prefix) && strings.HasPrefix(text, prefixes[i]) {
+				return false
+			}
+			if !s.budget.spend(1) {
+				return false
+			}
+		}
+		return true
+	}
+	for _, prefix := range prefixes {
+		found := false
+		for variant := range 6 {
+			if text := s.beyond(prefix, variant); fresh(text, prefix) && (s.universe == nil || s.universe.holds(text)) {
+				s.try(text)
+				found = true
+				break
+			}
+		}
+		if !found {
+			return false
+		}
+	}
+	return !s.budget.spent()
+}
+
+// beyond is a text that begins with prefix and then goes its own way.
+func (s *textSpace) beyond(prefix string, variant int) string {
+	if s.universe == nil {
+		return prefix + [...]string{"example", "other", "x0", "Zulu", "9z", "~"}[variant]
+	}
+	if prefix == "" {
+		return [...]string{"arn:aws:s3:::example-bucket/example", "arn:aws:sqs:us-east-1:111122223333:example", "arn:aws:x0:us-east-1:111122223333:example",
+			"arn:aws-cn:x0:us-east-1:111122223333:example", "arn:x0:x0:x0:x0:x0", "arn:~:~:~:~:~"}[variant]
+	}
+	l := prefixLanguage(prefix)
+	return l.member(variant)
+}
+
 // languages lists what the elements name, each once.
 func (s *textSpace) languages() []*language {
 	var out []*language
 	for _, list := range [][]*element{s.require, s.tell} {
 		for _, e := range list {
 			for _, l := range e.languages {
-				known := l.universal() || l.empty
-				for _, have := range out {
-					if have == l {
-						known = true
-						break
-					}
-				}
-				if !known {
+				if !l.universal() && !l.empty && !slices.Contains(out, l) {
 					out = append(out, l)
+				}
+				if len(out) > maxLanguages || !s.budget.spend(1+len(out)/8) {
+					return out
 				}
 			}
 		}
@@ -448,7 +542,7 @@ func (s *textSpace) combinations(languages []*language) (wanted []string, ok boo
 	var walk func(i int, in, out uint64) bool
 	walk = func(i int, in, out uint64) bool {
 		if i == n {
-			if leaves++; leaves > maxCombinations || !s.budget.spend(1+len(tell)) {
+			if leaves++; leaves > maxCombinations || !s.budget.spend(10+4*len(tell)) {
 				return false
 			}
 			for k, e := range s.require {
@@ -607,7 +701,7 @@ func (s *textSpace) product(languages []*language, wanted []string, known bool) 
 	left := len(wanted)
 	var named []rune
 	for i := 0; i < len(nodes); i++ {
-		if i >= maxProductStates || !s.budget.spend(2+2*n) {
+		if i >= maxProductStates || !s.budget.spend(20+10*n) {
 			return false
 		}
 		here := states[i*n : i*n+n]
@@ -659,7 +753,7 @@ func (s *textSpace) product(languages []*language, wanted []string, known bool) 
 			if c >= 0 {
 				char, shown = named[c], named[c]
 			}
-			s.budget.spend(n)
+			s.budget.spend(10 + 6*n)
 			for k, l := range languages {
 				at[k] = l.step(states[i*n+k], char, s.budget)
 			}

@@ -41,6 +41,7 @@ func familyOf(c comparison, values []string, version Version) family {
 		return familyARN
 	case nullCheck:
 		return familyNone
+	case stringEquals, stringEqualsIgnoreCase, stringLike, binaryEquals:
 	}
 	return familyText
 }
@@ -61,73 +62,203 @@ func (f family) join(g family) family {
 	return familyMixed
 }
 
-// typedValues lists one value for every class of numbers, dates, addresses or Booleans that the tests can tell apart, and at
-// least one of the key's own family.
-func typedValues(own family, tests []*condition) []string {
-	var out []string
-	for _, f := range [...]family{familyNumber, familyDate, familyBoolean, familyAddress} {
-		mine := slices.DeleteFunc(slices.Clone(tests), func(k *condition) bool { return k.family() != f })
-		if len(mine) == 0 && f != own {
-			continue
-		}
-		switch f {
-		case familyNumber:
-			out = append(out, numberValues(mine)...)
-		case familyDate:
-			out = append(out, dateValues(mine)...)
-		case familyBoolean:
-			out = append(out, "true", "false")
-		case familyAddress:
-			out = append(out, addressValues(mine)...)
-		}
-	}
-	return out
+// typedClasses are the classes of numbers, dates, addresses or Booleans that some conditions can tell apart.
+type typedClasses interface {
+	// size is how many there are.
+	size() int
+	// value writes a value of a class.
+	value(class int) string
+	// pass adds to mask the classes whose values match a value of the condition, negation aside.
+	pass(k *condition, mask []uint64)
 }
 
-// numberValues: every number that is compared with, one between each two, one below and one above all.
-func numberValues(tests []*condition) []string {
-	var points []*big.Rat
+// newTypedClasses finds the classes of a family; nil when the budget ends first.
+func newTypedClasses(f family, tests []*condition, b *budget) typedClasses {
+	mine := make([]*condition, 0, len(tests))
+	operands := 1
+	for _, k := range tests {
+		if k.family() == f {
+			mine = append(mine, k)
+			operands += len(k.operands)
+		}
+	}
+	if !b.spend(16 * operands) {
+		return nil
+	}
+	switch f {
+	case familyNumber:
+		return newNumberClasses(mine, b)
+	case familyDate:
+		return newDateClasses(mine, b)
+	case familyAddress:
+		return newAddressClasses(mine, b)
+	case familyBoolean:
+		return booleanClasses{}
+	case familyNone, familyText, familyARN, familyMixed:
+	}
+	return nil
+}
+
+// typedValue is some value of a family.
+func typedValue(f family) string {
+	if c := newTypedClasses(f, nil, &budget{left: 1000}); c != nil {
+		return c.value(c.size() - 1)
+	}
+	return "example"
+}
+
+// booleanClasses are false and true.
+type booleanClasses struct{}
+
+func (booleanClasses) size() int { return 2 }
+
+func (booleanClasses) value(class int) string { return strconv.FormatBool(class == 1) }
+
+func (booleanClasses) pass(k *condition, mask []uint64) {
+	for i := range k.operands {
+		if o := &k.operands[i]; !o.invalid && o.boolean {
+			setBit(mask, 1)
+		} else if !o.invalid {
+			setBit(mask, 0)
+		}
+	}
+}
+
+// orderedClasses are the points that ordered values are compared with and the gaps below, between and above them: class 2i+1
+// is point i, class 2i the gap below it. A gap may be empty.
+type orderedClasses[T any] struct {
+	points  []T
+	compare func(a, b T) int
+	of      func(o *operand) T
+	write   func(v T) string
+	between func(below, above *T) (T, bool) // a value in a gap; nil is no bound
+	some    string                          // a value when there is no point
+	gaps    []bool                          // whether gap i has a value
+}
+
+func newOrderedClasses[T any](c *orderedClasses[T], tests []*condition, b *budget) *orderedClasses[T] {
 	for _, k := range tests {
 		for i := range k.operands {
 			if o := &k.operands[i]; !o.invalid {
-				points = append(points, o.number.rat())
+				c.points = append(c.points, c.of(o))
 			}
 		}
 	}
-	slices.SortFunc(points, (*big.Rat).Cmp)
-	points = slices.CompactFunc(points, func(a, b *big.Rat) bool { return a.Cmp(b) == 0 })
-	if len(points) == 0 {
-		return []string{"1"}
+	if n := len(c.points); !b.spend(n * 40) {
+		return nil
 	}
+	slices.SortFunc(c.points, c.compare)
+	c.points = slices.CompactFunc(c.points, func(a, b T) bool { return c.compare(a, b) == 0 })
+	return c
+}
+
+func (c *orderedClasses[T]) size() int { return 2*len(c.points) + 1 }
+
+func (c *orderedClasses[T]) value(class int) string {
+	if len(c.points) == 0 {
+		return c.some
+	}
+	if class%2 == 1 {
+		return c.write(c.points[class/2])
+	}
+	var below, above *T
+	if class > 0 {
+		below = &c.points[class/2-1]
+	}
+	if class/2 < len(c.points) {
+		above = &c.points[class/2]
+	}
+	v, _ := c.between(below, above)
+	return c.write(v)
+}
+
+// empty says whether a class has no value.
+func (c *orderedClasses[T]) empty(class int) bool {
+	if class%2 == 1 || len(c.points) == 0 {
+		return false
+	}
+	var below, above *T
+	if class > 0 {
+		below = &c.points[class/2-1]
+	}
+	if class/2 < len(c.points) {
+		above = &c.points[class/2]
+	}
+	_, ok := c.between(below, above)
+	return !ok
+}
+
+func (c *orderedClasses[T]) pass(k *condition, mask []uint64) {
+	n := c.size()
+	for i := range k.operands {
+		o := &k.operands[i]
+		if o.invalid {
+			continue
+		}
+		p, _ := slices.BinarySearchFunc(c.points, c.of(o), c.compare)
+		at := 2*p + 1
+		if k.comparison.holds(-1) {
+			setBits(mask, 0, at)
+		}
+		if k.comparison.holds(0) {
+			setBit(mask, at)
+		}
+		if k.comparison.holds(1) {
+			setBits(mask, at+1, n)
+		}
+	}
+}
+
+// setBits sets the members from low up to, not including, high.
+func setBits(set []uint64, low, high int) {
+	for ; low < high && low%64 != 0; low++ {
+		setBit(set, low)
+	}
+	for ; low+64 <= high; low += 64 {
+		set[low/64] = ^uint64(0)
+	}
+	for ; low < high; low++ {
+		setBit(set, low)
+	}
+}
+
+func newNumberClasses(tests []*condition, b *budget) typedClasses {
+	if c := newOrderedClasses(&orderedClasses[number]{
+		compare: number.compare,
+		of:      func(o *operand) number { return o.number },
+		write:   number.text,
+		between: numberBetween,
+		some:    "1",
+	}, tests, b); c != nil {
+		return c
+	}
+	return nil
+}
+
+// numberBetween is a number above one and below another, a whole one if it can be.
+func numberBetween(below, above *number) (number, bool) {
 	one := big.NewRat(1, 1)
-	var out []*big.Rat
-	for i, p := range points {
-		out = append(out, p)
-		if i+1 == len(points) {
-			continue
+	var out *big.Rat
+	switch {
+	case below == nil:
+		out = new(big.Rat).SetInt(floor(above.rat()))
+		if out.Cmp(above.rat()) == 0 {
+			out.Sub(out, one)
 		}
-		next := points[i+1]
-		// A whole number reads best.
-		whole := new(big.Rat).SetInt(floor(p))
-		whole.Add(whole, one)
-		if whole.Cmp(next) < 0 {
-			out = append(out, whole)
-			continue
+	case above == nil:
+		out = new(big.Rat).SetInt(floor(below.rat()))
+		out.Add(out, one)
+	default:
+		low, high := below.rat(), above.rat()
+		out = new(big.Rat).SetInt(floor(low))
+		if out.Add(out, one); out.Cmp(high) >= 0 {
+			out.Add(low, high)
+			out.Quo(out, big.NewRat(2, 1))
 		}
-		middle := new(big.Rat).Add(p, next)
-		out = append(out, middle.Quo(middle, big.NewRat(2, 1)))
 	}
-	below := new(big.Rat).SetInt(floor(points[0]))
-	if below.Cmp(points[0]) == 0 {
-		below.Sub(below, one)
-	}
-	above := new(big.Rat).SetInt(floor(points[len(points)-1]))
-	out = append(out, below, above.Add(above, one))
-	texts := make([]string, len(out))
-	for i, r := range out {
-		texts[i] = decimal(r)
-	}
-	return texts
+	digits, _ := out.FloatPrec()
+	n, ok := parseNumber(out.FloatString(digits))
+	return n, ok
 }
 
 func floor(r *big.Rat) *big.Int {
@@ -136,6 +267,15 @@ func floor(r *big.Rat) *big.Int {
 
 // rat is the number as a fraction.
 func (n number) rat() *big.Rat {
+	r, ok := new(big.Rat).SetString(n.text())
+	if !ok {
+		return new(big.Rat)
+	}
+	return r
+}
+
+// text writes the number without an exponent.
+func (n number) text() string {
 	text := n.whole
 	if text == "" {
 		text = "0"
@@ -143,71 +283,48 @@ func (n number) rat() *big.Rat {
 	if n.fraction != "" {
 		text += "." + n.fraction
 	}
-	r, ok := new(big.Rat).SetString(text)
-	if !ok {
-		return new(big.Rat)
-	}
 	if n.negative {
-		r.Neg(r)
+		text = "-" + text
 	}
-	return r
+	return text
 }
 
-// decimal writes a fraction whose denominator is a product of twos and fives.
-func decimal(r *big.Rat) string {
-	digits, _ := r.FloatPrec()
-	return r.FloatString(digits)
+func newDateClasses(tests []*condition, b *budget) typedClasses {
+	if c := newOrderedClasses(&orderedClasses[instant]{
+		compare: instant.compare,
+		of:      func(o *operand) instant { return o.instant },
+		write:   instant.text,
+		between: instantBetween,
+		some:    "2024-01-01T00:00:00Z",
+	}, tests, b); c != nil {
+		return c
+	}
+	return nil
 }
 
-// dateValues is numberValues for moments.
-func dateValues(tests []*condition) []string {
-	var points []instant
-	for _, k := range tests {
-		for i := range k.operands {
-			if o := &k.operands[i]; !o.invalid {
-				points = append(points, o.instant)
-			}
-		}
-	}
-	slices.SortFunc(points, instant.compare)
-	points = slices.Compact(points)
-	if len(points) == 0 {
-		return []string{"2024-01-01T00:00:00Z"}
-	}
+// instantBetween is a moment after one and before another: a day apart where there is room, a nanosecond where there is not.
+func instantBetween(below, above *instant) (instant, bool) {
 	const day = 24 * 60 * 60
-	var out []string
-	for i, p := range points {
-		out = append(out, p.text())
-		if i+1 == len(points) {
-			continue
-		}
-		next := points[i+1]
-		middle := instant{seconds: p.seconds + 1}
-		switch {
-		case middle.compare(next) < 0:
-			if gap := next.seconds - p.seconds; gap > 2*day || gap < 0 {
-				middle.seconds = p.seconds + day
-			}
-		case p.seconds == next.seconds:
-			middle = instant{p.seconds, p.nanoseconds + (next.nanoseconds-p.nanoseconds)/2}
-		default:
-			middle = instant{p.seconds, p.nanoseconds + (1_000_000_000-p.nanoseconds)/2}
-			if middle.nanoseconds >= 1_000_000_000 {
-				middle = instant{seconds: p.seconds + 1}
-			}
-		}
-		if p.compare(middle) < 0 && middle.compare(next) < 0 {
-			out = append(out, middle.text())
+	switch {
+	case below == nil:
+		out := instant{seconds: above.seconds - day}
+		return out, out.compare(*above) < 0
+	case above == nil:
+		out := instant{seconds: below.seconds + day}
+		return out, out.compare(*below) > 0
+	}
+	for _, out := range [...]instant{
+		{below.seconds + day, 0},
+		{below.seconds + 1, 0},
+		{below.seconds, below.nanoseconds + (1_000_000_000-below.nanoseconds)/2},
+		{below.seconds, below.nanoseconds + (above.nanoseconds-below.nanoseconds)/2},
+		{above.seconds, above.nanoseconds / 2},
+	} {
+		if out.nanoseconds >= 0 && out.nanoseconds < 1_000_000_000 && below.compare(out) < 0 && out.compare(*above) < 0 {
+			return out, true
 		}
 	}
-	first, last := points[0], points[len(points)-1]
-	if below := (instant{seconds: first.seconds - day}); below.seconds < first.seconds {
-		out = append(out, below.text())
-	}
-	if above := (instant{seconds: last.seconds + day}); above.seconds > last.seconds {
-		out = append(out, above.text())
-	}
-	return out
+	return instant{}, false
 }
 
 // text writes the moment in ISO 8601 when the year has four digits, else as seconds since 1970.
@@ -219,51 +336,106 @@ func (t instant) text() string {
 	return when.Format("2006-01-02T15:04:05.999999999Z07:00")
 }
 
-// addressValues: for every range an address that no smaller range holds, where there is one.
-func addressValues(tests []*condition) []string {
-	var ranges []netip.Prefix
+// addressClasses are the ranges that addresses are tested for, all of IPv4 and all of IPv6 among them, each without the ranges
+// inside it. Ranges lie within each other or apart, so they are a forest.
+type addressClasses struct {
+	ranges []netip.Prefix // an outer range before what is inside it
+	after  []int          // where what is inside ends
+	free   []netip.Addr   // an address of the class; the zero value when there is none
+}
+
+func newAddressClasses(tests []*condition, b *budget) typedClasses {
+	c := &addressClasses{ranges: []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}}
 	for _, k := range tests {
 		for i := range k.operands {
 			if o := &k.operands[i]; !o.invalid {
-				ranges = append(ranges, o.network)
+				c.ranges = append(c.ranges, o.network)
 			}
 		}
 	}
-	ranges = append(ranges, netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0"))
-	slices.SortFunc(ranges, netip.Prefix.Compare)
-	ranges = slices.Compact(ranges)
-	var out []string
-	for _, r := range ranges {
-		inner := slices.DeleteFunc(slices.Clone(ranges), func(p netip.Prefix) bool {
-			return p.Bits() <= r.Bits() || !r.Contains(p.Addr())
-		})
+	if !b.spend(len(c.ranges) * 60) {
+		return nil
+	}
+	slices.SortFunc(c.ranges, compareRanges)
+	c.ranges = slices.Compact(c.ranges)
+	c.after = make([]int, len(c.ranges))
+	c.free = make([]netip.Addr, len(c.ranges))
+	var open []int
+	for i, r := range c.ranges {
+		for len(open) > 0 && !c.ranges[open[len(open)-1]].Contains(r.Addr()) {
+			c.after[open[len(open)-1]] = i
+			open = open[:len(open)-1]
+		}
+		open = append(open, i)
+	}
+	for _, i := range open {
+		c.after[i] = len(c.ranges)
+	}
+	for i, r := range c.ranges {
+		var inner []netip.Prefix
+		for j := i + 1; j < c.after[i]; j = c.after[j] {
+			inner = append(inner, c.ranges[j])
+		}
+		if !b.spend(10 + 4*len(inner)) {
+			return nil
+		}
 		for _, readable := range [...]string{"192.0.2.1", "198.51.100.7", "2001:db8::1"} {
-			if a := netip.MustParseAddr(readable); r.Contains(a) && !slices.ContainsFunc(inner, func(p netip.Prefix) bool { return p.Contains(a) }) {
-				out = append(out, readable)
+			a := netip.MustParseAddr(readable)
+			if r.Bits() == 0 && r.Contains(a) && !slices.ContainsFunc(inner, func(p netip.Prefix) bool { return p.Contains(a) }) {
+				c.free[i] = a
+				break
 			}
 		}
-		if a, ok := freeAddress(r, inner); ok {
-			out = append(out, a.String())
+		if !c.free[i].IsValid() {
+			c.free[i], _ = freeAddress(r, inner, b)
 		}
 	}
-	return out
+	return c
 }
 
-// freeAddress finds an address of r outside of all inner ranges.
-func freeAddress(r netip.Prefix, inner []netip.Prefix) (netip.Addr, bool) {
+// compareRanges puts IPv4 first, then sorts by address, an outer range before an inner one.
+func compareRanges(a, b netip.Prefix) int {
+	if c := a.Addr().Compare(b.Addr()); c != 0 {
+		return c
+	}
+	return a.Bits() - b.Bits()
+}
+
+func (c *addressClasses) size() int { return len(c.ranges) }
+
+func (c *addressClasses) value(class int) string { return c.free[class].String() }
+
+func (c *addressClasses) empty(class int) bool { return !c.free[class].IsValid() }
+
+func (c *addressClasses) pass(k *condition, mask []uint64) {
+	for i := range k.operands {
+		if o := &k.operands[i]; !o.invalid {
+			at, _ := slices.BinarySearchFunc(c.ranges, o.network, compareRanges)
+			setBits(mask, at, c.after[at])
+		}
+	}
+}
+
+// freeAddress finds an address of r outside of all inner ranges, which lie apart from each other.
+func freeAddress(r netip.Prefix, inner []netip.Prefix, b *budget) (netip.Addr, bool) {
 	if len(inner) == 0 {
 		if next := r.Addr().Next(); r.Contains(next) {
 			return next, true // the address after the network's own reads like a host
 		}
 		return r.Addr(), true
 	}
-	if slices.Contains(inner, r) || r.Bits() == r.Addr().BitLen() {
+	if inner[0] == r || r.Bits() == r.Addr().BitLen() || !b.spend(4+len(inner)) {
 		return netip.Addr{}, false
 	}
 	for half := range 2 {
 		h := halfOf(r, half)
-		within := slices.DeleteFunc(slices.Clone(inner), func(p netip.Prefix) bool { return !h.Contains(p.Addr()) })
-		if a, ok := freeAddress(h, within); ok {
+		within := make([]netip.Prefix, 0, len(inner))
+		for _, p := range inner {
+			if h.Contains(p.Addr()) {
+				within = append(within, p)
+			}
+		}
+		if a, ok := freeAddress(h, within, b); ok {
 			return a, true
 		}
 	}

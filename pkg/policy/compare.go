@@ -77,11 +77,12 @@ func Compare(expected, actual Set, facts *Facts) Result {
 	c.add(&expected, expectedSide)
 	c.add(&actual, actualSide)
 	c.list()
-	groups, complete := c.index.split(c.facts, &c.budget)
+	actions := budget{left: totalSteps / 2, memory: maxMemory / 2}
+	groups, complete := c.index.split(c.facts, &actions)
 	if !complete {
 		c.doubt(c.hardest(), "the actions of this statement could not be told apart within the bound")
 	}
-	w := &witnesses{comparer: c, groups: groups}
+	w := &witnesses{comparer: c, groups: groups, checks: budget{left: checkSteps}}
 	w.explore()
 	return w.result()
 }

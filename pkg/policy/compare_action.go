@@ -19,6 +19,7 @@ type actionIndex struct {
 	globs    []actionGlob
 	cross    []int32 // the globs whose service has a wildcard
 	last     int32   // the service that was met last
+	byName   map[string]int32
 }
 
 // actionEntry is one action without a wildcard.
@@ -132,16 +133,26 @@ func (x *actionIndex) service(start, end int) int32 {
 	if x.last >= 0 && string(x.serviceName(x.last)) == string(name) {
 		return x.last
 	}
-	for i := range x.services {
-		if string(x.serviceName(int32(i))) == string(name) {
-			x.last = int32(i)
-			return x.last
-		}
+	if i := x.lookupService(string(name)); i >= 0 {
+		x.last = i
+		return i
 	}
 	x.services = append(x.services, actionService{start: int32(start), end: int32(end)})
 	x.last = int32(len(x.services) - 1)
+	if len(x.services) > manyServices {
+		if x.byName == nil {
+			x.byName = make(map[string]int32, 4*manyServices)
+			for i := range x.services {
+				x.byName[string(x.serviceName(int32(i)))] = int32(i)
+			}
+		}
+		x.byName[string(name)] = x.last
+	}
 	return x.last
 }
+
+// manyServices is from how many on services are looked up in a map.
+const manyServices = 24
 
 func (x *actionIndex) serviceName(i int32) []byte {
 	return x.arena[x.services[i].start:x.services[i].end]
@@ -216,6 +227,12 @@ func (x *actionIndex) lists(entry int, statements []uint64) bool {
 
 // lookupService finds a service by its lower-case name; -1 when no statement names it.
 func (x *actionIndex) lookupService(name string) int32 {
+	if x.byName != nil {
+		if i, ok := x.byName[name]; ok {
+			return i
+		}
+		return -1
+	}
 	for i := range x.services {
 		if string(x.serviceName(int32(i))) == name {
 			return int32(i)
@@ -364,7 +381,11 @@ func (x *actionIndex) split(facts *factView, b *budget) (g *actionGroups, comple
 		x.addFactActions(facts)
 	}
 	for i := range x.entries {
-		if !b.spend(1 + x.words + len(x.cross)) {
+		cost := 1 + x.words + len(x.cross)
+		if s := x.entries[i].service; s >= 0 {
+			cost += len(x.services[s].globs)
+		}
+		if !b.spend(cost) {
 			return g, false
 		}
 		x.matchEntry(i, out)

@@ -1,6 +1,6 @@
 package policy
 
-// budget bounds the work of one comparison. A step is some ten nanoseconds of work; steps are counted, never timed, so
+// budget bounds the work of one comparison. A step is some five nanoseconds of work; steps are counted, never timed, so
 // that the same input gets the same answer on every machine.
 type budget struct {
 	left   int
@@ -24,6 +24,8 @@ func (b *budget) spent() bool { return b.left <= 0 }
 
 // The bounds of one comparison.
 const (
-	totalSteps = 20_000_000
-	maxMemory  = 96 << 20
+	totalSteps = 60_000_000
+	maxMemory  = 64 << 20
+	// checkSteps are for the evaluator's answers to what has been found, beside the others.
+	checkSteps = 12_000_000
 )

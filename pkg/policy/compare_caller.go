@@ -18,37 +18,99 @@ func (c *comparer) callerClasses() []callerClass {
 	if len(v.principals) == 1 {
 		return []callerClass{{reaches: []reach{reachDirect}}}
 	}
-	var out []callerClass
-	seen := map[string]bool{}
-	var callers []Caller
+	c.naming = make([]principalIndex, len(v.principals))
+	for i, s := range v.principals[1:] {
+		c.naming[i+1] = newPrincipalIndex(s)
+	}
 	used := map[string]bool{}
+	tried := map[Caller]bool{}
+	var callers []Caller
 	for _, s := range v.principals[1:] {
-		for _, p := range s.principals {
-			used[p.id] = true
-			if a := accountOf(p.id); a != "" {
-				used[a] = true
-			}
+		for i := range s.principals {
+			p := &s.principals[i]
+			used[p.id], used[accountOf(p.id)] = true, true
 			callers = append(callers, p.callers()...)
 		}
 	}
 	callers = append(callers, otherCallers(used)...)
+	var out []callerClass
+	seen := map[string]bool{}
+	key := make([]byte, len(v.principals))
 	for _, caller := range callers {
-		class := callerClass{caller: caller, reaches: make([]reach, len(v.principals))}
-		key := make([]byte, len(v.principals))
-		for i, s := range v.principals {
-			if i == 0 {
-				class.reaches[i] = reachDirect
-			} else {
-				class.reaches[i] = s.testPrincipal(&Request{Caller: caller}, false)
+		if tried[caller] {
+			continue
+		}
+		tried[caller] = true
+		if !c.budget.spend(4 * len(v.principals)) {
+			for _, s := range v.principals[1:] {
+				c.doubt(c.statementOf(s), doubtBound)
 			}
-			key[i] = byte(class.reaches[i])
+			break
+		}
+		reaches := c.reaches(&caller)
+		for i, r := range reaches {
+			key[i] = byte(r)
 		}
 		if !seen[string(key)] {
 			seen[string(key)] = true
-			out = append(out, class)
+			out = append(out, callerClass{caller, reaches})
 		}
 	}
 	return out
+}
+
+// statementOf finds a statement by what it was compiled to.
+func (c *comparer) statementOf(s *statement) int32 {
+	return int32(slices.IndexFunc(c.statement, func(x compared) bool { return x.statement == s }))
+}
+
+// reaches says how each Principal element names a caller.
+func (c *comparer) reaches(caller *Caller) []reach {
+	out := make([]reach, len(c.words.principals))
+	out[0] = reachDirect
+	for i := range out[1:] {
+		out[i+1] = c.naming[i+1].names(caller)
+	}
+	return out
+}
+
+// principalIndex finds the principals of an element that can name a caller, however many it lists.
+type principalIndex struct {
+	statement *statement
+	byID      map[string][]*principalTest // nil when the element lists few
+}
+
+func newPrincipalIndex(s *statement) principalIndex {
+	x := principalIndex{statement: s}
+	if len(s.principals) <= 8 {
+		return x
+	}
+	x.byID = make(map[string][]*principalTest, len(s.principals))
+	for i := range s.principals {
+		p := &s.principals[i]
+		x.byID[p.id] = append(x.byID[p.id], p)
+	}
+	return x
+}
+
+// names says how the element names a caller who has no boundary.
+func (x *principalIndex) names(caller *Caller) reach {
+	if x.byID == nil {
+		return x.statement.testPrincipal(&Request{Caller: *caller}, false)
+	}
+	named := reachNone
+	for _, id := range [...]string{"", caller.ARN, caller.Session, caller.Service, caller.account()} {
+		for _, p := range x.byID[id] {
+			named = max(named, p.names(caller))
+		}
+	}
+	if !x.statement.notPrincipal {
+		return named
+	}
+	if named == reachNone {
+		return reachDirect
+	}
+	return reachNone
 }
 
 // callers are the callers that a principal names, in each way that it can name one.

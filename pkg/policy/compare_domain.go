@@ -5,28 +5,48 @@ import (
 	"strconv"
 )
 
-// domain holds one value for every class of a dimension that some tests can tell apart.
+// domain holds the classes of a dimension that some tests can tell apart, each with a value.
 type domain struct {
 	dimension int32
 	tell      []int32 // tests
 	values    []string
-	vague     []bool     // of a class that has perhaps no value
-	single    []bool     // of a class with just this value
-	masks     [][]uint64 // for each told test the values that pass
+	typed     typedClasses // what writes the values when they are of one type
+	classes   []int        // of typed, for each value
+	vague     []bool       // of a class that has perhaps no value
+	alone     []bool       // of a class with just this value
+	masks     [][]uint64   // for each told test the values that pass
 	full      []uint64
+	nothing   []uint64
 	space     *textSpace // of texts: what finds further classes
 	complete  bool
 }
 
+func (d *domain) size() int {
+	if d.typed != nil {
+		return len(d.classes)
+	}
+	return len(d.values)
+}
+
+// value is the value of a class.
+func (d *domain) value(i int) string {
+	if d.typed != nil {
+		return d.typed.value(d.classes[i])
+	}
+	return d.values[i]
+}
+
+func (d *domain) isVague(i int) bool { return d.vague != nil && d.vague[i] }
+
+func (d *domain) isAlone(i int) bool { return d.alone != nil && d.alone[i] }
+
 // mask says which values pass a test.
 func (d *domain) mask(c *vocabulary, test int32) []uint64 {
-	for i, t := range d.tell {
-		if t == test {
-			return d.masks[i]
-		}
+	if i, ok := slices.BinarySearch(d.tell, test); ok {
+		return d.masks[i]
 	}
 	if c.tests[test].constant == no {
-		return make([]uint64, len(d.full))
+		return d.nothing
 	}
 	return d.full
 }
@@ -79,25 +99,118 @@ func (c *comparer) domain(dim int32, require, tell []int32) *domain {
 	case none:
 		d.complete = true
 	case f == familyText || f == familyARN || f == familyNone:
-		if universe := c.universe(dim, requireElements); universe != nil {
+		universe := c.universe(dim, requireElements)
+		if universe != nil {
 			requireElements = append(requireElements, universe)
 		}
 		d.space = newTextSpace(requireElements, tellElements, &c.budget)
+		d.space.universe = universe
 		// Of a text, no more is known about an opaque language than what the pairs of languages say.
 		if !slices.ContainsFunc(slices.Concat(requireElements, tellElements), (*element).opaque) {
 			d.complete = d.space.guess(c.hints(dim))
 		}
-		d.read(v)
+		d.read()
 	case f == familyMixed:
 		d.mixed(c, require, requireElements, tellElements, typed)
+	case len(requireElements)+len(tellElements) > 0:
+		// The facts say what type the key is of, and yet it is compared as text.
+		d.mixed(c, require, requireElements, tellElements, typed)
+		d.complete = d.complete || f == familyBoolean
 	default:
-		for _, value := range typedValues(f, typed) {
-			d.try(v, require, value)
-		}
-		d.complete = true
+		d.ordered(c, f, require, typed)
+		return d
 	}
-	d.fill(v)
+	d.fill(v, &c.budget)
 	return d
+}
+
+// ordered finds the classes of a key whose values are of one type.
+func (d *domain) ordered(c *comparer, f family, require []int32, typed []*condition) {
+	v := c.words
+	d.typed = newTypedClasses(f, typed, &c.budget)
+	if d.typed == nil {
+		d.fill(v, &c.budget)
+		return
+	}
+	n := d.typed.size()
+	words := (n + 63) / 64
+	passing := func(test *valueTest) []uint64 {
+		mask := make([]uint64, words)
+		c.budget.grow(8 * words)
+		switch {
+		case test.constant == yes:
+			setBits(mask, 0, n)
+		case test.constant == maybe:
+			c.budget.spend(len(test.condition.operands) * (4 + words))
+			d.typed.pass(test.condition, mask)
+			if test.condition.negated {
+				for w := range mask {
+					mask[w] = ^mask[w]
+				}
+				if n%64 != 0 {
+					mask[words-1] &= 1<<(n%64) - 1
+				}
+			}
+		}
+		return mask
+	}
+	within := make([]uint64, words)
+	setBits(within, 0, n)
+	for _, t := range require {
+		for w, word := range passing(&v.tests[t]) {
+			within[w] &= word
+		}
+	}
+	told := make([][]uint64, len(d.tell))
+	for i, t := range d.tell {
+		if c.budget.spent() {
+			break
+		}
+		told[i] = passing(&v.tests[t])
+	}
+	c.budget.spend(words * (1 + len(d.tell)))
+	if c.budget.spent() {
+		d.typed = nil
+		d.fill(v, &c.budget)
+		return
+	}
+	// Classes with the same answers become one.
+	type emptier interface{ empty(class int) bool }
+	empties, _ := d.typed.(emptier)
+	seen := map[string]bool{}
+	key := make([]byte, (len(d.tell)+7)/8)
+	for class := range n {
+		if !hasBit(within, class) {
+			continue
+		}
+		if !c.budget.spend(2 + len(d.tell)/2) {
+			break
+		}
+		clear(key)
+		for i := range told {
+			if hasBit(told[i], class) {
+				key[i/8] |= 1 << (i % 8)
+			}
+		}
+		if seen[string(key)] || empties != nil && empties.empty(class) {
+			continue
+		}
+		seen[string(key)] = true
+		d.classes = append(d.classes, class)
+	}
+	d.complete = !c.budget.spent()
+	words = (len(d.classes) + 63) / 64
+	d.full, d.nothing = make([]uint64, words), make([]uint64, words)
+	setBits(d.full, 0, len(d.classes))
+	d.masks = make([][]uint64, len(d.tell))
+	for i := range told {
+		d.masks[i] = make([]uint64, words)
+		for k, class := range d.classes {
+			if hasBit(told[i], class) {
+				setBit(d.masks[i], k)
+			}
+		}
+	}
 }
 
 // finish finds the classes that a first guess did not. It says whether there are more values now.
@@ -107,17 +220,17 @@ func (c *comparer) finish(d *domain) (more bool) {
 	}
 	before := len(d.values)
 	d.complete = d.space.complete()
-	d.read(c.words)
-	d.fill(c.words)
+	d.read()
+	d.fill(c.words, &c.budget)
 	return len(d.values) > before
 }
 
 // read takes over the values of the text space.
-func (d *domain) read(v *vocabulary) {
+func (d *domain) read() {
 	for i := len(d.values); i < len(d.space.values); i++ {
 		d.values = append(d.values, d.space.values[i])
 		d.vague = append(d.vague, d.space.vague[i])
-		d.single = append(d.single, d.space.literal(d.space.values[i]))
+		d.alone = append(d.alone, d.space.literal(d.space.values[i]))
 	}
 }
 
@@ -136,10 +249,14 @@ func (s *textSpace) literal(text string) bool {
 }
 
 // try adds a value when it passes the required tests and no value at hand has the same answers.
-func (d *domain) try(v *vocabulary, require []int32, value string) bool {
+func (d *domain) try(c *comparer, require []int32, value string) {
+	v := c.words
+	if !c.budget.spend((1 + len(require) + len(d.tell)) * (4 + len(d.values))) {
+		return
+	}
 	for _, t := range require {
 		if !v.tests[t].holds(value) {
-			return false
+			return
 		}
 	}
 	for _, have := range d.values {
@@ -151,13 +268,10 @@ func (d *domain) try(v *vocabulary, require []int32, value string) bool {
 			}
 		}
 		if same {
-			return false
+			return
 		}
 	}
 	d.values = append(d.values, value)
-	d.vague = append(d.vague, false)
-	d.single = append(d.single, false)
-	return true
 }
 
 // holds says whether a value passes.
@@ -172,19 +286,19 @@ func (t *valueTest) holds(value string) bool {
 }
 
 // fill computes the masks.
-func (d *domain) fill(v *vocabulary) {
+func (d *domain) fill(v *vocabulary, b *budget) {
 	words := (len(d.values) + 63) / 64
-	d.full = make([]uint64, words)
-	for i := range d.values {
-		setBit(d.full, i)
-	}
+	b.grow(8 * words * (2 + len(d.tell)))
+	b.spend(len(d.values) * len(d.tell) / 2)
+	d.full, d.nothing = make([]uint64, words), make([]uint64, words)
+	setBits(d.full, 0, len(d.values))
 	d.masks = make([][]uint64, len(d.tell))
 	told := 0
 	for k, t := range d.tell {
 		mask := make([]uint64, words)
 		test := &v.tests[t]
 		for i, value := range d.values {
-			if d.vague[i] || d.space != nil && test.element != nil {
+			if d.isVague(i) || d.space != nil && test.element != nil {
 				if test.constant == yes || test.constant == maybe && d.space.holds(i, told) {
 					setBit(mask, i)
 				}
@@ -199,10 +313,12 @@ func (d *domain) fill(v *vocabulary) {
 	}
 }
 
+// maxMixedValues bounds the values that a key which is tested in several ways is tried with.
+const maxMixedValues = 400
+
 // mixed finds the values of a key that is tested both as text and as something else. They are all there are when the texts
 // are single ones: then each typed class has a spelling that no text names.
 func (d *domain) mixed(c *comparer, require []int32, requireElements, tellElements []*element, typed []*condition) {
-	v := c.words
 	literal := true
 	var texts []string
 	for _, list := range [][]*element{requireElements, tellElements} {
@@ -221,22 +337,46 @@ func (d *domain) mixed(c *comparer, require []int32, requireElements, tellElemen
 			}
 		}
 	}
-	for _, text := range texts {
-		d.try(v, require, text)
+	var values []string
+	for _, f := range [...]family{familyNumber, familyDate, familyBoolean, familyAddress} {
+		if !slices.ContainsFunc(typed, func(k *condition) bool { return k.family() == f }) {
+			continue
+		}
+		classes := newTypedClasses(f, typed, &c.budget)
+		if classes == nil {
+			literal = false
+			continue
+		}
+		empties, _ := classes.(interface{ empty(class int) bool })
+		for class := range classes.size() {
+			if len(values) > maxMixedValues {
+				literal = false
+				break
+			}
+			if empties == nil || !empties.empty(class) {
+				values = append(values, classes.value(class))
+			}
+		}
 	}
-	for _, value := range append(typedValues(familyMixed, typed), "example", "other", "x0") {
+	if len(texts) > maxMixedValues {
+		texts, literal = texts[:maxMixedValues], false
+	}
+	for _, text := range texts {
+		d.try(c, require, text)
+	}
+	for _, value := range append(values, "example", "other", "x0") {
 		if !slices.Contains(texts, value) {
-			d.try(v, require, value)
+			d.try(c, require, value)
 			continue
 		}
 		for _, spelling := range respell(value) {
 			if !slices.Contains(texts, spelling) {
-				d.try(v, require, spelling)
+				d.try(c, require, spelling)
 				break
 			}
 		}
 	}
-	d.complete = literal
+	d.complete = literal && !c.budget.spent()
 }
 
 // respell writes a typed value in other ways that read as the same.

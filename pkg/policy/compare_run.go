@@ -39,6 +39,7 @@ type run struct {
 	related   map[[2]int32]relation
 	solved    map[string][]difference
 	callers   []callerClass
+	naming    []principalIndex // by principal
 	variables []variableCase
 	require   []int32   // atoms that the case asks for
 	refuse    [][]int32 // clauses that the case asks for
@@ -101,12 +102,37 @@ func (c *comparer) list() {
 	}
 }
 
+// doubtBound is why a statement stays in doubt whose comparison would take too long.
+const doubtBound = "the comparison of this statement did not end within its bound"
+
+// size is about how many bytes the statement takes when it is compiled, its actions aside.
+func (s *Statement) size() int {
+	n := 400
+	add := func(list []string) {
+		for _, text := range list {
+			n += 300 + 10*len(text)
+			for i := 0; i < len(text); i++ {
+				if text[i] == '*' || text[i] == '?' || text[i] == '$' {
+					n += 180
+				}
+			}
+		}
+	}
+	add(s.Resources)
+	add(s.NotResources)
+	for i := range s.Conditions {
+		add(s.Conditions[i].Values)
+	}
+	return n
+}
+
 // compile makes a statement ready.
 func (c *comparer) compile(i int) *compared {
 	s := &c.statement[i]
 	if s.statement != nil {
 		return s
 	}
+	c.budget.grow(s.written.size())
 	compiled := newStatementForAnyAction(s.document, s.index, s.role.side)
 	s.statement = &compiled
 	if len(compiled.conditions) != len(s.written.Conditions) {
@@ -175,9 +201,12 @@ func (c *comparer) begin(variables []variableCase) {
 func (c *comparer) bit(i int) int32 {
 	s := &c.statement[i]
 	if s.bit == bitUnmade {
-		c.compile(i)
 		s.bit = bitNever
-		if !s.unsatisfiable {
+		if !c.budget.spend(s.written.size() / 2) {
+			c.doubt(int32(i), doubtBound)
+			return bitNever
+		}
+		if c.compile(i); !s.unsatisfiable {
 			s.bit = c.words.bit(s, int32(i))
 		}
 	}
@@ -413,6 +442,12 @@ func (c *comparer) differences(present []int32, profile int32, direction Directi
 	var out []difference
 	shown := map[entry]bool{}
 	for i := range c.callers {
+		if !c.budget.spend(4 + 2*len(present)) {
+			for _, b := range present {
+				c.doubt(c.words.bits[b].statements[0], doubtBound)
+			}
+			break
+		}
 		t := c.tally(present, &c.callers[i])
 		if c.symmetric(&t) {
 			continue
@@ -494,7 +529,7 @@ func (c *comparer) search(out []difference, direction Direction, caller int, pro
 		request, answer := c.refute(require, &q)
 		if answer == foundUnknown {
 			for _, b := range g.credit {
-				c.doubt(v.bits[b].statements[0], "the comparison of this statement did not end within its bound")
+				c.doubt(v.bits[b].statements[0], doubtBound)
 			}
 		}
 		if answer != found && answer != foundVague {

@@ -78,7 +78,7 @@ func (s *state) feasible() bool {
 	for w, word := range s.allowed {
 		for ; word != 0; word &= word - 1 {
 			values++
-			if i := w*64 + bits.TrailingZeros64(word); !s.domain.single[i] {
+			if i := w*64 + bits.TrailingZeros64(word); !s.domain.isAlone(i) {
 				values++
 			}
 		}
@@ -350,6 +350,7 @@ func (c *comparer) pin(require []int32, clauses [][]int32, pins []pin) (rest []i
 
 // reduce drops from a clause what the required atoms make true; met is true when they make one of its atoms false.
 func (c *comparer) reduce(require, clause []int32) (rest []int32, met bool) {
+	c.budget.spend(2 * len(require) * len(clause))
 	kept := 0
 	for i, a := range clause {
 		drop := false
@@ -383,6 +384,7 @@ func (c *comparer) reduce(require, clause []int32) (rest []int32, met bool) {
 type solver struct {
 	*comparer
 	domains []*domain
+	places  []int32 // by dimension
 	states  []state
 	steps   int
 }
@@ -405,7 +407,14 @@ func (s *solver) prepare(require []int32, clauses [][]int32) {
 		}
 	}
 	slices.Sort(dims)
-	for _, d := range dims {
+	atoms := len(require)
+	for _, clause := range clauses {
+		atoms += len(clause)
+	}
+	s.budget.spend(atoms * (len(dims) + 4))
+	s.places = make([]int32, len(v.dimensions))
+	for i, d := range dims {
+		s.places[d] = int32(i)
 		var must, tell []int32
 		for _, a := range require {
 			x := &v.atoms[a]
@@ -452,93 +461,126 @@ func (s *solver) run(require []int32, clauses [][]int32) finding {
 	return s.search(clauses)
 }
 
-func (s *solver) place(a int32) int {
-	d := s.words.atoms[a].dimension
-	for i, dom := range s.domains {
-		if dom.dimension == d {
-			return i
-		}
-	}
-	return -1
-}
+// place is where the state of an atom's dimension is.
+func (s *solver) place(a int32) int { return int(s.places[s.words.atoms[a].dimension]) }
 
 // maxSearchSteps bounds one search, so that one hard question leaves room for the others.
-const maxSearchSteps = 200_000
+const maxSearchSteps = 15_000_000
 
 // search settles the clauses one after the other: first what has a single way left, then the one with the fewest ways.
 // Where a clause is met by failing its second atom, its first may be taken to hold: the other case has been looked at.
 func (s *solver) search(clauses [][]int32) finding {
-	var best []choice
-	bestClause := -1
-	for i := 0; i < len(clauses); i++ {
-		ways, met := s.ways(clauses[i])
+	best, fewest := -1, 0
+	open := make([][]int32, 0, len(clauses))
+	for _, clause := range clauses {
+		n, met := s.ways(clause)
 		if met {
 			continue
 		}
-		if len(ways) == 0 {
+		if n == 0 {
 			return foundNone
 		}
-		if bestClause < 0 || len(ways) < len(best) {
-			best, bestClause = ways, i
-			if len(best) == 1 {
-				break
-			}
+		if best < 0 || n < fewest {
+			best, fewest = len(open), n
 		}
-		if s.steps--; s.steps < 0 || !s.budget.spend(4) {
+		open = append(open, clause)
+		if s.steps < 0 || s.budget.spent() {
 			return foundUnknown
 		}
 	}
-	if bestClause < 0 {
+	if best < 0 {
 		return found
 	}
-	rest := make([][]int32, 0, len(clauses)-1)
-	rest = append(append(rest, clauses[:bestClause]...), clauses[bestClause+1:]...)
+	clause := open[best]
+	open[best] = open[len(open)-1]
+	open = open[:len(open)-1]
 	before := slices.Clone(s.states)
-	for n, w := range best {
-		copy(s.states, before)
-		ok := true
-		for _, earlier := range best[:n] {
-			if earlier.atom == w.atom {
+	s.spend(4 + len(s.states)*8)
+	for n, a := range clause {
+		for _, w := range [...]way{wayFalse, wayFalseMany} {
+			if w == wayFalseMany && !s.countable(a) {
 				continue
 			}
-			i := s.place(earlier.atom)
-			s.states[i] = s.assume(s.states[i], choice{earlier.atom, wayTrue})
-			ok = ok && s.states[i].feasible()
-		}
-		if !ok {
-			continue
-		}
-		i := s.place(w.atom)
-		s.states[i] = s.assume(s.states[i], w)
-		if !s.states[i].feasible() {
-			continue
-		}
-		if answer := s.search(rest); answer != foundNone {
-			return answer
+			copy(s.states, before)
+			ok := true
+			for _, earlier := range clause[:n] {
+				ok = ok && s.take(choice{earlier, wayTrue})
+			}
+			if !ok || !s.take(choice{a, w}) {
+				continue
+			}
+			if answer := s.search(open); answer != foundNone {
+				return answer
+			}
 		}
 	}
 	copy(s.states, before)
 	return foundNone
 }
 
-// ways lists how the clause can still be met; met is true when it is already.
-func (s *solver) ways(clause []int32) (ways []choice, met bool) {
-	for _, a := range clause {
-		x := &s.words.atoms[a]
-		at := &s.states[s.place(a)]
-		if t := s.assume(*at, choice{a, wayTrue}); !t.feasible() {
-			return nil, true
-		}
-		if f := s.assume(*at, choice{a, wayFalse}); f.feasible() {
-			ways = append(ways, choice{a, wayFalse})
-		}
-		if x.quantifier == single && s.words.dimensions[x.dimension].several {
-			if f := s.assume(*at, choice{a, wayFalseMany}); f.feasible() {
-				ways = append(ways, choice{a, wayFalseMany})
-			}
+// spend takes steps from this search and from the comparison.
+func (s *solver) spend(n int) {
+	s.steps -= n
+	s.budget.spend(n)
+}
+
+// take narrows the state of an atom's dimension and says whether anything is left.
+func (s *solver) take(ch choice) bool {
+	st := &s.states[s.place(ch.atom)]
+	if !s.can(st, ch) {
+		return false
+	}
+	s.spend(30 + 2*len(st.allowed))
+	*st = s.assume(*st, ch)
+	return st.feasible()
+}
+
+// countable says whether an atom can fail because a key carries several values.
+func (s *solver) countable(a int32) bool {
+	x := &s.words.atoms[a]
+	return x.quantifier == single && s.words.dimensions[x.dimension].several
+}
+
+// can says whether a choice leaves anything of a state.
+func (s *solver) can(st *state, ch choice) bool {
+	x := &s.words.atoms[ch.atom]
+	s.spend(3 + len(st.allowed)*(1+len(st.needed)))
+	if s.words.dimensions[x.dimension].several {
+		next := s.assume(*st, ch)
+		s.spend(40)
+		return next.feasible()
+	}
+	holds := ch.way == wayTrue
+	if st.absent && x.absent == holds {
+		return true
+	}
+	if !st.present {
+		return false
+	}
+	mask := st.domain.mask(s.words, x.test)
+	for w, word := range st.allowed {
+		if holds && word&mask[w] != 0 || !holds && word&^mask[w] != 0 {
+			return true
 		}
 	}
-	return ways, false
+	return false
+}
+
+// ways counts how the clause can still be met; met is true when it is already.
+func (s *solver) ways(clause []int32) (n int, met bool) {
+	for _, a := range clause {
+		st := &s.states[s.place(a)]
+		if !s.can(st, choice{a, wayTrue}) {
+			return 0, true
+		}
+		if s.can(st, choice{a, wayFalse}) {
+			n++
+		}
+		if s.countable(a) && s.can(st, choice{a, wayFalseMany}) {
+			n++
+		}
+	}
+	return n, false
 }
 
 // result reads the values out of the states.
@@ -569,7 +611,7 @@ func (s *state) pick() (values []string, vague bool) {
 			for w, word := range mask {
 				for ; word != 0; word &= word - 1 {
 					i := w*64 + bits.TrailingZeros64(word)
-					if s.domain.vague[i] == (pass == 1) {
+					if s.domain.isVague(i) == (pass == 1) {
 						setBit(chosen, i)
 						return true
 					}
@@ -600,8 +642,8 @@ func (s *state) pick() (values []string, vague bool) {
 	for w, word := range chosen {
 		for ; word != 0; word &= word - 1 {
 			i := w*64 + bits.TrailingZeros64(word)
-			values = append(values, s.domain.values[i])
-			vague = vague || s.domain.vague[i]
+			values = append(values, s.domain.value(i))
+			vague = vague || s.domain.isVague(i)
 		}
 	}
 	if s.count == countMany && len(values) == 1 {
@@ -614,7 +656,7 @@ func (s *state) pick() (values []string, vague bool) {
 			for w, word := range chosen {
 				if word != 0 {
 					i := w*64 + bits.TrailingZeros64(word)
-					values = append(values, s.domain.values[i])
+					values = append(values, s.domain.value(i))
 				}
 			}
 		} else {

@@ -204,7 +204,7 @@ func (c *comparer) readableCase() []variableCase {
 		x.state, x.value = variableFixed, readableValue(x.lower)
 		switch f := c.keys.dimensions[c.keys.dimension(x.key)].family; f {
 		case familyNumber, familyDate, familyBoolean, familyAddress:
-			x.value = typedValues(f, nil)[0]
+			x.value = typedValue(f)
 		}
 	}
 	return out
@@ -298,8 +298,11 @@ func (c *comparer) variableValues(k variableCase) []string {
 				tests = append(tests, t.condition)
 			}
 		}
-		for _, text := range typedValues(f, tests) {
-			add(text)
+		add(typedValue(f))
+		if classes := newTypedClasses(f, tests, &c.budget); classes != nil {
+			for class := range min(classes.size(), maxVariableValues) {
+				add(classes.value(class))
+			}
 		}
 		return out
 	}

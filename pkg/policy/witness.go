@@ -18,6 +18,7 @@ type witnesses struct {
 	shown   []uint64     // the statements that have a witness
 	state   map[item]itemState
 	checked map[int]*[2]Compiled // for each group what says to a request of it
+	checks  budget               // for the evaluator's answers
 	more    bool
 	home    *home
 }
@@ -43,6 +44,7 @@ type pendingWitness struct {
 	difference
 	cells []int32
 	next  int
+	as    *Caller // instead of the one that was found
 }
 
 var directions = [...]Direction{Missing, Excess}
@@ -129,7 +131,16 @@ func (w *witnesses) visit(all bool) {
 // rest waits for its turn.
 func (w *witnesses) look(group int, direction Direction, all bool) {
 	g := &w.groups.groups[group]
-	for _, d := range w.differences(w.present(g), g.profile, direction) {
+	present := w.present(g)
+	if w.budget.spent() {
+		eachBit(g.statements, func(s int) {
+			if hasBit(w.allowing[direction.allows()], s) {
+				w.doubt(int32(s), doubtBound)
+			}
+		})
+		return
+	}
+	for _, d := range w.differences(present, g.profile, direction) {
 		p := pendingWitness{group: group, difference: d}
 		fresh := slices.ContainsFunc(d.credit, func(b int32) bool {
 			return slices.ContainsFunc(w.words.bits[b].statements, func(s int32) bool { return !hasBit(w.shown, int(s)) && hasBit(g.statements, int(s)) })
@@ -177,6 +188,15 @@ func (w *witnesses) writeRest(p *pendingWitness) {
 	if len(p.cells) == 0 || p.resource == "" {
 		return
 	}
+	for _, caller := range w.otherCallers(p) {
+		if w.full(p.direction) {
+			w.more = true
+			return
+		}
+		other := *p
+		other.cells, other.next, other.as = p.cells[:1], 0, &caller
+		w.one(&other)
+	}
 	for _, d := range w.otherResources(&p.difference, p.resource) {
 		if w.full(p.direction) {
 			w.more = true
@@ -185,6 +205,24 @@ func (w *witnesses) writeRest(p *pendingWitness) {
 		other := pendingWitness{group: p.group, difference: d, cells: p.cells[:1]}
 		w.one(&other)
 	}
+}
+
+// otherCallers are the callers whom a credited statement lists beside the one that is shown, and who are named just like it.
+func (w *witnesses) otherCallers(p *pendingWitness) []Caller {
+	class := &w.callers[p.caller]
+	var out []Caller
+	for _, b := range p.credit {
+		s := w.words.principals[w.words.bits[b].principal]
+		if s == nil || s.notPrincipal || len(s.principals) < 2 {
+			continue
+		}
+		for i := range s.principals[:min(len(s.principals), maxListed)] {
+			if list := s.principals[i].callers(); len(list) > 0 && list[0] != class.caller && slices.Equal(w.reaches(&list[0]), class.reaches) {
+				out = append(out, list[0])
+			}
+		}
+	}
+	return out
 }
 
 // one makes the request for the next action of p. A difference without a request stays open.
@@ -414,6 +452,9 @@ func (w *witnesses) telling(group int) (int32, bool) {
 // make builds the request, checks it with the evaluator and takes away what does not matter.
 func (w *witnesses) make(p *pendingWitness, action string) (Witness, bool) {
 	r := Request{Caller: w.callers[p.caller].caller, Action: action}
+	if p.as != nil {
+		r.Caller = *p.as
+	}
 	resource := ""
 	var spare []string // keys that may not matter
 	for i := range p.request {
@@ -485,13 +526,13 @@ func (w *witnesses) choose(a *assigned) bool {
 		return true
 	}
 	d := w.domain(a.dimension, []int32{a.test}, nil)
-	if len(d.values) == 0 {
+	if d.size() == 0 {
 		w.finish(d)
 	}
-	if len(d.values) == 0 || d.vague[0] {
+	if d.size() == 0 || d.isVague(0) {
 		return false
 	}
-	a.values, a.later = d.values[:1], false
+	a.values, a.later = []string{d.value(0)}, false
 	return true
 }
 
@@ -567,9 +608,11 @@ func (w *witnesses) check(p *pendingWitness, r *Request) (Witness, bool) {
 
 // evaluate is check without the facts.
 func (w *witnesses) evaluate(p *pendingWitness, r *Request) (Witness, bool) {
-	sides := w.sides(p.group)
 	out := Witness{Direction: p.direction, Request: *r}
-	w.budget.spend(20)
+	sides := w.sides(p.group)
+	if sides == nil || !w.checks.spend(sides[0].cost(r)+sides[1].cost(r)) {
+		return out, false
+	}
 	out.Expected = sides[expectedSide].Evaluate(r)
 	out.Actual = sides[actualSide].Evaluate(r)
 	allows, refuses := &out.Expected, &out.Actual
@@ -590,6 +633,42 @@ func (w *witnesses) evaluate(p *pendingWitness, r *Request) (Witness, bool) {
 	return out, true
 }
 
+// cost is about how many steps the evaluator takes for a request.
+func (c *Compiled) cost(r *Request) int {
+	n := 10
+	pattern := func(p *pattern, text int) {
+		n += 2 + len(p.tokens)/4
+		if p.shape == shapeGeneral && text > 64 {
+			longest := 0
+			for i := range p.tokens {
+				longest = max(longest, len(p.tokens[i].text))
+			}
+			n += text * (1 + longest/16)
+		}
+	}
+	for i := range c.statements {
+		s := &c.statements[i]
+		n += 10 + len(s.principals)
+		for j := range s.resources {
+			pattern(&s.resources[j], len(r.Resource))
+		}
+		for j := range s.conditions {
+			k := &s.conditions[j]
+			text := 0
+			for _, v := range r.Context[k.key] {
+				text += len(v)
+			}
+			n += 4 + len(k.operands)
+			if text > 64 {
+				for m := range k.operands {
+					pattern(&k.operands[m].pattern, text)
+				}
+			}
+		}
+	}
+	return n
+}
+
 // sides are both sets without the statements that name no action of the group.
 func (w *witnesses) sides(group int) *[2]Compiled {
 	if have, ok := w.checked[group]; ok {
@@ -600,8 +679,13 @@ func (w *witnesses) sides(group int) *[2]Compiled {
 		out[at] = Compiled{relation: w.relations[at], bounded: w.limited[at]}
 	}
 	eachBit(w.groups.groups[group].statements, func(i int) {
-		at := sideOf(w.statement[i].role)
-		out[at].statements = append(out[at].statements, *w.compile(i).statement)
+		if w.budget.memory < 0 {
+			out = nil
+		}
+		if out != nil {
+			at := sideOf(w.statement[i].role)
+			out[at].statements = append(out[at].statements, *w.compile(i).statement)
+		}
 	})
 	if w.checked == nil {
 		w.checked = map[int]*[2]Compiled{}

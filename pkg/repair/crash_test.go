@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"syscall"
 	"testing"
 	"time"
@@ -31,6 +32,9 @@ type job struct {
 	Rules             rotation.Rules
 	// Append and After kill the process before or after the n-th journal entry is stored; 0: never.
 	Append, After int
+	// Full: the disk is as good as full once the plan is made, no file grows beyond Most bytes.
+	Full bool
+	Most uint64
 }
 
 func TestMain(m *testing.M) {
@@ -89,8 +93,19 @@ func (j *job) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if j.Full {
+		if err := j.fill(); err != nil {
+			return err
+		}
+	}
 	_, err = r.repairer(l).Apply(ctx, plan)
 	return errors.Join(err, l.Close())
+}
+
+// fill makes the disk as good as full: no file grows beyond the limit.
+func (j *job) fill() error {
+	signal.Ignore(syscall.SIGXFSZ) // writing then answers EFBIG
+	return syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: j.Most, Max: j.Most})
 }
 
 // start starts a child process on the bench's account.

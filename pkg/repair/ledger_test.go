@@ -3,6 +3,8 @@ package repair_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -115,4 +117,92 @@ func TestWhatWasWrittenIsToldWhenTimeRunsOut(t *testing.T) {
 			t.Errorf("the lease was not given back: %v", err)
 		}
 	})
+}
+
+func TestADiskThatIsFullStopsWritingToAWS(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts processes")
+	}
+	var writes []int
+	for _, most := range []uint64{0, 64 << 10, 160 << 10, 192 << 10, 4 << 20} {
+		t.Run(fmt.Sprint(most, " bytes"), func(t *testing.T) {
+			b := newBench(t)
+			b.addMixed()
+			tr := b.watch(t)
+			b.plan(t) // the ledger knows the account already
+			b.ResetCalls()
+			err := b.start(t, job{Full: true, Most: most}).Wait()
+			if tr.step(); len(tr.lost) > 0 {
+				t.Errorf("lost: %v", tr.lost)
+			}
+			if most == 0 && (err == nil || len(b.Writes()) > 0) {
+				t.Errorf("on a full disk: %v, writes %v", err, b.Writes())
+			}
+			b.accounted(t)
+			writes = append(writes, len(b.Writes()))
+
+			// Once there is room again, the next run ends the work.
+			b.now = b.now.Add(10 * time.Minute)
+			b.run(t)
+			b.ResetCalls()
+			b.now = b.now.Add(10 * time.Minute)
+			if b.run(t); len(b.Writes()) > 0 {
+				t.Errorf("the account does not come to rest: %v", b.Writes())
+			}
+			b.settled(t)
+		})
+	}
+	// Some of these disks were full before the first write, some in the middle of the run, and one never.
+	if all := writes[len(writes)-1]; writes[0] != 0 || all < 10 || !slices.ContainsFunc(writes, func(n int) bool { return n > 0 && n < all }) {
+		t.Errorf("writes made on disks that are ever larger: %v", writes)
+	}
+}
+
+func TestALedgerThatCannotBeUsedStopsWritingToAWS(t *testing.T) {
+	tests := []struct {
+		name string
+		harm func(t *testing.T, path string)
+	}{
+		{"it is damaged", func(t *testing.T, path string) {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range data {
+				if i > 64 {
+					data[i] ^= 0x5a
+				}
+			}
+			if err := os.WriteFile(path, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"it is cut off", func(t *testing.T, path string) {
+			if err := os.Truncate(path, 100); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"it is a folder", func(t *testing.T, path string) {
+			if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o700)); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBench(t)
+			b.addMixed()
+			b.withLedger(t, func(l ledger.Ledger) {
+				plan := b.planWith(t, l)
+				tt.harm(t, b.path) // while the run has it open
+				b.ResetCalls()
+				if _, err := b.repairer(l).Apply(t.Context(), plan); err == nil {
+					t.Error("the run did not notice")
+				}
+			})
+			if len(b.Writes()) > 0 {
+				t.Errorf("writes = %v", b.Writes())
+			}
+		})
+	}
 }

@@ -207,7 +207,7 @@ func TestWriterPolicyIsExactly(t *testing.T) {
 	want := []grant{
 		{
 			Sid: "WriteRoles", Effect: "Allow",
-			Actions:   []string{"iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:PutRolePolicy"},
+			Actions:   []string{"iam:AttachRolePolicy", "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:PutRolePolicy"},
 			Resources: []string{"arn:<Partition>:iam::<AccountId>:role/rotation/*", "arn:aws:iam::111122223333:role/rotation-*"},
 			Condition: map[string]any{"StringEquals": map[string]any{"iam:PermissionsBoundary": s.TargetBoundary}},
 		},
@@ -225,7 +225,7 @@ func TestWriterPolicyIsExactly(t *testing.T) {
 		{
 			Sid: "NothingElse", Effect: "Deny",
 			NotActions: []string{
-				"iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:PutRolePolicy",
+				"iam:AttachRolePolicy", "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:PutRolePolicy",
 				"lambda:AddPermission", "lambda:PutResourcePolicy", "lambda:RemovePermission",
 			},
 			Resources: []string{"*"},
@@ -245,9 +245,21 @@ func TestRepairMayNotTighten(t *testing.T) {
 	tm := synth(t, repairing())
 	for _, g := range tm.grants(t, tm.named(t, "Writer")) {
 		for _, action := range g.Actions {
-			if g.Effect == "Allow" && (action == "iam:DetachRolePolicy" || action == "lambda:PutResourcePolicy") {
+			if g.Effect == "Allow" && (action == "iam:DetachRolePolicy" || action == "iam:AttachRolePolicy" || action == "lambda:PutResourcePolicy") {
 				t.Errorf("mode repair allows %s, which only enforce makes", action)
 			}
+		}
+	}
+}
+
+func TestEnforceMayListTheFunctionsThatRunWithARole(t *testing.T) {
+	s := repairing()
+	for mode, want := range map[string]bool{modeRepair: false, modeEnforce: true} {
+		s.Mode = mode
+		tm := synth(t, s)
+		got := slices.ContainsFunc(tm.grants(t, tm.named(t, "Reader")), func(g grant) bool { return slices.Contains(g.Actions, "lambda:ListFunctions") })
+		if got != want {
+			t.Errorf("mode %s: the reader may list the functions: %t, want %t", mode, got, want)
 		}
 	}
 }

@@ -32,17 +32,22 @@ func newWriter(stack awscdk.Stack, s Settings, reader awsiam.Role) awsiam.Role {
 		Sid: jsii.String("NothingElse"), Effect: awsiam.Effect_DENY,
 		NotActions: jsii.Strings(append(iamWrites, lambdaWrites...)...), Resources: jsii.Strings("*"),
 	}))
+	if s.Mode == modeEnforce {
+		// Which functions run with a role is read before anything is taken from it. ListFunctions has no resource; see "Actions, resources, and
+		// condition keys for AWS Lambda".
+		reader.AddToPolicy(statement("ListFunctions", awsiam.Effect_ALLOW, []string{"lambda:ListFunctions"}, []string{"*"}, nil))
+	}
 	reader.AddToPolicy(statement("AssumeWriter", awsiam.Effect_ALLOW, []string{"sts:AssumeRole"}, []string{*role.RoleArn()}, nil))
 	return role
 }
 
 // writes are the calls that a mode may make: repair adds what is ours and removes public statements, enforce also
-// tightens what is not ours.
+// tightens what is not ours, and a rollback attaches again what it detached.
 func writes(mode string) (iam, lambda []string) {
 	iam = []string{"iam:PutRolePolicy", "iam:DeleteRolePolicy"}
 	lambda = []string{"lambda:AddPermission", "lambda:RemovePermission"}
 	if mode == modeEnforce {
-		iam = append(iam, "iam:DetachRolePolicy")
+		iam = append(iam, "iam:DetachRolePolicy", "iam:AttachRolePolicy")
 		lambda = append(lambda, "lambda:PutResourcePolicy")
 	}
 	return iam, lambda

@@ -63,7 +63,11 @@ var (
 	durationType = reflect.TypeFor[time.Duration]()
 	timeType     = reflect.TypeFor[time.Time]()
 	templateType = reflect.TypeFor[Template]()
+	setType      = reflect.TypeFor[map[string]Template]()
 )
+
+// wholeFolder stands for a folder among the templates until it has been read.
+const wholeFolder = ""
 
 // value binds one node. A null leaves what is there, which is the default.
 func (b *binder) value(into reflect.Value, n ast.Node, field string, depth int) {
@@ -84,6 +88,10 @@ func (b *binder) value(into reflect.Value, n ast.Node, field string, depth int) 
 		b.day(into, n, field)
 	case into.Type() == templateType:
 		b.text(into.FieldByName("File"), n, field)
+	case into.Type() == setType && n.Type() == ast.StringType:
+		var folder string
+		b.text(reflect.ValueOf(&folder).Elem(), n, field)
+		into.Set(reflect.ValueOf(map[string]Template{wholeFolder: {File: folder}}))
 	case into.Kind() == reflect.Struct:
 		b.structure(into, n, field, depth)
 	case into.Kind() == reflect.Map:

@@ -3,6 +3,8 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -250,8 +252,15 @@ func (v *validator) functionGlob(field, glob string) {
 
 // templates reads the files, so that a config that loads is whole. What is in them is judged by whoever compares with it.
 func (v *validator) templates(templates map[string]Template) {
+	if folder, ok := templates[wholeFolder]; ok {
+		delete(templates, wholeFolder)
+		v.templateFolder(templates, folder.File)
+	}
 	for name, t := range templates {
 		field := "templates." + name
+		if _, ok := v.at[field]; !ok {
+			v.at[field] = v.at["templates"] // one of a folder's
+		}
 		if t.File == "" {
 			v.problemAt(field, "missing: the file with the policy")
 			continue
@@ -268,6 +277,31 @@ func (v *validator) templates(templates map[string]Template) {
 		}
 		t.Text = text
 		templates[name] = t
+	}
+}
+
+// templateFolder names the files NAME.json of a folder.
+func (v *validator) templateFolder(templates map[string]Template, folder string) {
+	path := folder
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(v.folder, path)
+	}
+	entries, err := os.ReadDir(path)
+	var wrapped *fs.PathError
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	if err != nil {
+		v.problemAt("templates", "%s: %v", folder, err)
+		return
+	}
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), ".json"); ok && name != "" && !e.IsDir() {
+			templates[name] = Template{File: filepath.Join(folder, e.Name())}
+		}
+	}
+	if len(templates) == 0 {
+		v.problemAt("templates", "%s: the folder holds no NAME.json", folder)
 	}
 }
 

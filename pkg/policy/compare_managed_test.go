@@ -63,16 +63,20 @@ func TestManagedPolicyPairsAreDecided(t *testing.T) {
 	t.Log(verdicts)
 }
 
-// BenchmarkManagedPolicies compares 20,000 pairs of parsed policies, the largest among them.
+// BenchmarkManagedPolicies compares 20,000 pairs of parsed policies, the largest among them. Of each pair the best of three
+// times counts: another process may have the processor meanwhile.
 func BenchmarkManagedPolicies(b *testing.B) {
 	pairs := managedPairs(managedPolicies(b), 20_000)
 	b.ReportAllocs()
 	for b.Loop() {
 		took := make([]time.Duration, len(pairs))
 		for i, pair := range pairs {
-			start := time.Now()
-			Compare(Set{Identity: pair[:1]}, Set{Identity: pair[1:]}, nil)
-			took[i] = time.Since(start)
+			took[i] = time.Hour
+			for range 3 {
+				start := time.Now()
+				Compare(Set{Identity: pair[:1]}, Set{Identity: pair[1:]}, nil)
+				took[i] = min(took[i], time.Since(start))
+			}
 		}
 		slices.Sort(took)
 		b.ReportMetric(float64(took[len(took)/2].Nanoseconds())/1e3, "p50-µs")

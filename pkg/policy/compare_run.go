@@ -41,6 +41,7 @@ type run struct {
 	callers   []callerClass
 	naming    []principalIndex // by principal
 	variables []variableCase
+	pins      []pin     // what the case fixes, by dimension; nil when it fixes nothing
 	require   []int32   // atoms that the case asks for
 	refuse    [][]int32 // clauses that the case asks for
 
@@ -647,19 +648,38 @@ func (c *comparer) refute(require []int32, q *question) ([]assigned, finding) {
 	}
 	require = append(slices.Clone(require), facts.require...)
 	if c.facts == nil {
-		within(require, append(slices.Clip(never), facts.clauses...), nil)
+		within(require, append(slices.Clip(never), facts.clauses...), c.pins)
 		return request, answer
 	}
 	for _, class := range c.resourceClasses() {
-		if within(require, append(slices.Clip(never), c.refuse...), class.pins) {
+		pins, ok := joinPins(class.pins, c.pins)
+		if ok && within(require, append(slices.Clip(never), c.refuse...), pins) {
 			return request, answer
 		}
 	}
 	if a, ok := c.atHand(); ok {
 		never = append(slices.Clone(never), []int32{a})
 	}
-	within(require, append(slices.Clone(never), facts.clauses...), nil)
+	within(require, append(slices.Clone(never), facts.clauses...), c.pins)
 	return request, answer
+}
+
+// joinPins fixes what either fixes; ok is false when they fix a dimension differently.
+func joinPins(a, b []pin) (out []pin, ok bool) {
+	if b == nil {
+		return a, true
+	}
+	out = slices.Clone(a)
+	for d := range b {
+		switch {
+		case !b[d].fixed:
+		case out[d].fixed && !slices.Equal(out[d].values, b[d].values):
+			return nil, false
+		default:
+			out[d] = b[d]
+		}
+	}
+	return out, true
 }
 
 // atHand is the atom that the resource is one of those at hand, as far as a statement or a fact names them.

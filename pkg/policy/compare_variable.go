@@ -153,11 +153,14 @@ func (c *comparer) assumeVariables() {
 		d := v.dimension(x.key)
 		several := v.dimensions[d].several
 		switch x.state {
-		case variableAbsent:
-			need(v.atom(v.presence(d, false), forAnyValue, true))
-		case variableFixed:
-			v.numbers = append(v.numbers[:0], v.literal(x.value))
-			need(v.atom(v.textTest(d, false), single, false))
+		case variableAbsent, variableFixed:
+			if c.pins == nil {
+				c.pins = make([]pin, len(v.dimensions))
+			}
+			c.pins[d].fixed = true
+			if x.state == variableFixed {
+				c.pins[d].values = []string{x.value}
+			}
 		case variableOther, variableColon:
 			if c.variableColons {
 				p := newPattern("*:*", ruleText, true, false, false)

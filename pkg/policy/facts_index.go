@@ -388,9 +388,8 @@ func (c *comparer) atomHolds(x *atom, values []string) bool {
 	}
 }
 
-// permits says whether the facts allow for a request. full is false for a request from which what does not matter has been
-// taken away.
-func (c *comparer) permits(p *difference, profile int32, r *Request) bool {
+// permits says whether the facts allow for a request, of which the dimensions in mentioned matter.
+func (c *comparer) permits(p *difference, profile int32, r *Request, mentioned []bool) bool {
 	if c.facts == nil {
 		return true
 	}
@@ -415,7 +414,7 @@ func (c *comparer) permits(p *difference, profile int32, r *Request) bool {
 		pins := make([]pin, len(c.words.dimensions))
 		c.pinsOf(c.facts.resources[i], pins)
 		for d := 1; d < len(pins); d++ {
-			if pins[d].fixed && c.tested(int32(d)) && !slices.Equal(pins[d].values, values(int32(d))) {
+			if pins[d].fixed && mentioned[d] && !slices.Equal(pins[d].values, values(int32(d))) {
 				return false
 			}
 		}
@@ -427,9 +426,4 @@ func (c *comparer) permits(p *difference, profile int32, r *Request) bool {
 		}
 	}
 	return true
-}
-
-// tested says whether some statement tests the dimension.
-func (c *comparer) tested(d int32) bool {
-	return slices.ContainsFunc(c.words.atoms, func(x atom) bool { return x.dimension == d })
 }

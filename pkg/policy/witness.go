@@ -14,11 +14,13 @@ type witnesses struct {
 	queue   []pendingWitness
 	seen    map[string]bool
 	lists   [2][]Witness // missing, excess
-	keys    [2][]string  // what the witnesses are sorted by
+	order   [2][]string  // what the witnesses are sorted by
 	shown   []uint64     // the statements that have a witness
 	state   map[item]itemState
 	checked map[int]*[2]Compiled // for each group what says to a request of it
 	checks  budget               // for the evaluator's answers
+
+	mentioned map[int][]bool // for each group the dimensions that its statements name
 	more    bool
 	home    *home
 }
@@ -275,7 +277,7 @@ func (w *witnesses) keep(p *pendingWitness, witness Witness) {
 	w.seen[key] = true
 	at := p.direction.allows()
 	w.lists[at] = append(w.lists[at], witness)
-	w.keys[at] = append(w.keys[at], key)
+	w.order[at] = append(w.order[at], key)
 }
 
 // open says whether something may be a difference and has no witness, in a direction that has room for one.
@@ -382,7 +384,7 @@ func (w *witnesses) result() Result {
 
 // sorted is one list of witnesses by action, resource and the rest.
 func (w *witnesses) sorted(at int) []Witness {
-	list, keys := w.lists[at], w.keys[at]
+	list, keys := w.lists[at], w.order[at]
 	if len(list) < 2 {
 		return list
 	}
@@ -465,7 +467,7 @@ func (w *witnesses) make(p *pendingWitness, action string) (Witness, bool) {
 		switch {
 		case a.dimension == resourceDimension:
 			resource = a.values[0]
-		case !a.absent:
+		case !a.absent && w.mentions(p.group)[a.dimension]:
 			if r.Context == nil {
 				r.Context = make(map[string][]string, len(p.request))
 			}
@@ -518,6 +520,42 @@ func (w *witnesses) make(p *pendingWitness, action string) (Witness, bool) {
 		witness.Request.Context = nil
 	}
 	return witness, true
+}
+
+// mentions says which dimensions the statements of a group name, as a condition key or as a policy variable.
+func (w *witnesses) mentions(group int) []bool {
+	if have, ok := w.mentioned[group]; ok {
+		return have
+	}
+	out := make([]bool, len(w.keys.dimensions))
+	add := func(p *pattern) {
+		if !p.variable {
+			return
+		}
+		for i := range p.tokens {
+			if p.tokens[i].kind == tokenVariable {
+				out[w.keys.dimension(p.tokens[i].text)] = true
+			}
+		}
+	}
+	eachBit(w.groups.groups[group].statements, func(i int) {
+		s := w.compile(i)
+		for j := range s.resources {
+			add(&s.resources[j])
+		}
+		for j := range s.conditions {
+			k := &s.conditions[j]
+			out[w.keys.dimension(k.key)] = true
+			for n := range k.operands {
+				add(&k.operands[n].pattern)
+			}
+		}
+	})
+	if w.mentioned == nil {
+		w.mentioned = map[int][]bool{}
+	}
+	w.mentioned[group] = out
+	return out
 }
 
 // choose finds the value of a dimension of which only the one requirement is known yet.
@@ -600,7 +638,7 @@ func (w *witnesses) nicer(p *pendingWitness, r *Request, resource string, witnes
 // check evaluates the request on both sides. It passes when the facts allow for it and the sides differ in the direction looked
 // for, by a statement that is credited with it.
 func (w *witnesses) check(p *pendingWitness, r *Request) (Witness, bool) {
-	if !w.permits(&p.difference, w.groups.groups[p.group].profile, r) {
+	if w.facts != nil && !w.permits(&p.difference, w.groups.groups[p.group].profile, r, w.mentions(p.group)) {
 		return Witness{}, false
 	}
 	return w.evaluate(p, r)

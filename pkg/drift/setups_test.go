@@ -56,6 +56,10 @@ func TestSetups(t *testing.T) {
 			judgements := drift.Judge(c.Group, c.Options)
 			checkComment(t, c, judgements)
 			got := setups.Text(judgements)
+			if j, ok := c.JudgeOperator(); ok {
+				checkOperator(t, c, j)
+				got += setups.OperatorText(j.Operator.Principal, j.Operator.May, j.Verdict, j.Reason, j.Findings)
+			}
 			if *update {
 				rewrite(t, c, got)
 				return
@@ -104,6 +108,21 @@ func checkComment(t *testing.T, c *setups.Case, judgements []drift.Judgement) {
 	}
 	if len(c.Shows) == 0 {
 		t.Error("the comment names no rule")
+	}
+}
+
+func checkOperator(t *testing.T, c *setups.Case, j drift.OperatorJudgement) {
+	t.Helper()
+	if want := c.Expect["operator"]; string(j.Verdict) != want {
+		t.Errorf("the operator is %s, want %s: %s", j.Verdict, want, j.Reason)
+	}
+	var found []string
+	for _, f := range j.Findings {
+		found = append(found, f.Rule)
+	}
+	slices.Sort(found)
+	if got, want := strings.Join(slices.Compact(found), " "), c.Expect["operator-findings"]; got != want {
+		t.Errorf("the operator's findings are %q, want %q", got, want)
 	}
 }
 

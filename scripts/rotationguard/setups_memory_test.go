@@ -37,6 +37,7 @@ func TestSetupsInMemory(t *testing.T) {
 			}
 			r := sweepWith(t, path, a.Environ(), args...)
 			wantAnswers(t, c, r)
+			wantOperator(t, c, r)
 			if writes := a.Writes(); len(writes) > 0 {
 				t.Errorf("a sweep wrote %v", writes)
 			}
@@ -53,6 +54,7 @@ func fillMemory(t *testing.T, c *setups.Case) *awstest.Account {
 	f := memoryFiller{t: t, c: c, home: a}
 	f.secrets()
 	f.role()
+	f.operator()
 	f.functions()
 	for i := range c.Held.Keys {
 		f.key(&c.Held.Keys[i])
@@ -133,22 +135,53 @@ func (f *memoryFiller) role() {
 		Name: r.ARN.RoleName(), Path: strings.TrimPrefix(strings.TrimSuffix(p.Resource, r.ARN.RoleName()), "role"), ARN: string(r.ARN), ID: r.ID,
 		Trust: r.Trust.Text, Inline: map[string]string{}, Tags: tagsOf(r.Tags),
 	}
+	role.Inline, role.Attached, role.Boundary = holdings(a, r.Identity, r.Boundary)
+	a.AddRole(role)
+}
+
+// holdings are the policies of a principal as the account takes them; managed ones are put into it.
+func holdings(a *awstest.Account, identity []rotation.Policy, bounded *rotation.Policy) (inline map[string]string, attached []string, boundary string) {
 	managed := func(policy *rotation.Policy) string {
 		a.AddPolicy(awstest.Policy{ARN: string(policy.ARN), Document: policy.Text})
 		return string(policy.ARN)
 	}
-	for i := range r.Identity {
-		switch policy := &r.Identity[i]; policy.Source {
-		case rotation.PolicyInline:
-			role.Inline[policy.Name] = policy.Text
-		default:
-			role.Attached = append(role.Attached, managed(policy))
+	inline = map[string]string{}
+	for i := range identity {
+		if policy := &identity[i]; policy.Source == rotation.PolicyInline {
+			inline[policy.Name] = policy.Text
+		} else {
+			attached = append(attached, managed(policy))
 		}
 	}
-	if r.Boundary != nil {
-		role.Boundary = managed(r.Boundary)
+	if bounded != nil {
+		boundary = managed(bounded)
 	}
-	a.AddRole(role)
+	return inline, attached, boundary
+}
+
+func (f *memoryFiller) operator() {
+	o := f.c.Held.Operator
+	if o == nil {
+		return
+	}
+	a, name := f.in(o.Principal), o.Principal.RoleName()
+	inline, attached, boundary := holdings(a, o.Identity, o.Boundary)
+	var groups []string
+	for policy, text := range inline {
+		if group, own, ok := strings.Cut(policy, "/"); ok { // a user's group has it
+			groups = append(groups, group)
+			a.AddGroup(awstest.Group{Name: group, Inline: map[string]string{own: text}})
+			delete(inline, policy)
+		}
+	}
+	switch kind, _, _ := strings.Cut(o.Principal.Parts().Resource, "/"); kind {
+	case "role":
+		a.AddRole(awstest.Role{Name: name, Inline: inline, Attached: attached, Boundary: boundary, Tags: tagsOf(o.Tags)})
+	case "user":
+		a.AddUser(awstest.User{Name: name, Inline: inline, Attached: attached, Boundary: boundary, Tags: tagsOf(o.Tags), Groups: groups})
+	case "group":
+		a.AddGroup(awstest.Group{Name: name, Inline: inline, Attached: attached})
+	}
 }
 
 func tagsOf(m map[string]string) []awstest.Tag {

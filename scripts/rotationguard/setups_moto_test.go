@@ -46,6 +46,7 @@ func motoCannot(c *setups.Case) string {
 		holds func() bool
 	}{
 		{"a read fails, and moto's reads do not", func() bool { return len(c.Held.Gaps) > 0 }},
+		{"an operator, who acts on all that the account rotates", func() bool { return c.Held.Operator != nil }},
 		{"a document that its grammar check refuses", func() bool {
 			return slices.ContainsFunc(c.Held.Role.Identity, func(p rotation.Policy) bool { return p.Document == nil })
 		}},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rotationguard/rotationguard/pkg/drift"
 	"github.com/rotationguard/rotationguard/pkg/drift/setups"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
 
 // The library of setups, put into accounts that are swept with the built command: what it says must be what the library says.
@@ -70,6 +71,12 @@ type swept struct {
 		Notes                 []string
 		Findings              []*drift.Finding
 	}
+	Operators []struct {
+		Principal, Reason string
+		May               rotation.Permission
+		Verdict           drift.Verdict
+		Findings          []*drift.Finding
+	}
 	Errors []struct{ Call, Resource, Code string }
 }
 
@@ -94,6 +101,11 @@ func sweepWith(t *testing.T, path string, environ []string, args ...string) swep
 	want := 0
 	for _, s := range r.Secrets {
 		if v := drift.Verdict(s.Verdict); v != drift.InSync && v != drift.Skipped && v != drift.Exempt {
+			want = 2
+		}
+	}
+	for _, o := range r.Operators {
+		if o.Verdict != drift.InSync {
 			want = 2
 		}
 	}
@@ -129,6 +141,21 @@ func wantAnswers(t *testing.T, c *setups.Case, r swept) {
 	}
 }
 
+// wantOperator compares what the report says of the setup's operator.
+func wantOperator(t *testing.T, c *setups.Case, r swept) {
+	t.Helper()
+	want, got := "", ""
+	if j, ok := c.JudgeOperator(); ok {
+		want = setups.OperatorText(j.Operator.Principal, j.Operator.May, j.Verdict, j.Reason, j.Findings)
+	}
+	for _, o := range r.Operators {
+		got += setups.OperatorText(rotation.ARN(o.Principal), o.May, o.Verdict, o.Reason, o.Findings)
+	}
+	if diff := cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")); diff != "" {
+		t.Errorf("operator (-library +swept):\n%s", diff)
+	}
+}
+
 // configOf is the configuration of a setup; empty when it has none.
 func configOf(t *testing.T, c *setups.Case, memberRole string) string {
 	t.Helper()
@@ -146,10 +173,13 @@ func configOf(t *testing.T, c *setups.Case, memberRole string) string {
 	for _, e := range exemptions {
 		e.(map[string]any)["expires"] = time.Now().AddDate(0, 0, 7).Format(time.DateOnly)
 	}
+	if all == nil {
+		all = map[string]any{}
+	}
+	if o := c.Held.Operator; o != nil {
+		all["operators"] = []any{map[string]any{"principal": o.Principal, "may": o.May}}
+	}
 	if memberRole != "" {
-		if all == nil {
-			all = map[string]any{}
-		}
 		all["member"] = map[string]any{"role": memberRole}
 	}
 	if len(all) == 0 {

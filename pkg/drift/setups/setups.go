@@ -8,6 +8,8 @@
 //	findings: secret-access     the rules of the findings above info, sorted; none when the line is empty
 //	notes: logs                 the rules of the findings at info, where they matter
 //	rules: 1 16                 the rules of docs/rules.md that it shows
+//	operator: drifted           the verdict of operator.json
+//	operator-findings: …        the rules of all its findings, sorted
 //
 // Its members are:
 //
@@ -27,6 +29,9 @@
 //	master-policy*.json     its resource policy
 //	stack.json              the Parameters of DescribeStacks for the stack that made the functions
 //	account.json            Secrets (ARNs of others that ListSecrets shows)
+//	operator.json           a declared principal: Principal, May, Tags as GetRole or GetUser answers, Groups of a user
+//	operator-inline/NAME.json, operator-attached/NAME.json, operator-boundary/NAME.json
+//	                        its policies, as a role's; a user's group has its inline policies in operator-group/GROUP/NAME.json
 //	config.json             rotations, exclude, exemptions, allQualifiers as the configuration says them
 //	gaps.txt                one line a read that fails: CALL CODE [RESOURCE [MESSAGE]]
 //	want.txt                every verdict and finding in full, written by go test ./pkg/drift -update
@@ -72,6 +77,7 @@ type Held struct {
 	Masters   []rotation.Secret
 	Others    []rotation.ARN // secrets of account.json
 	Keys      []rotation.Key // ID is the first alias, or the key's id
+	Operator  *rotation.Operator
 	Stack     map[string]string
 	Gaps      []Gap
 }
@@ -146,7 +152,7 @@ type loader struct {
 
 func (l *loader) load() error {
 	l.comment()
-	for _, read := range []func() error{l.config, l.readGaps, l.readStack, l.readRole, l.readKeys, l.readMasters, l.readSecrets, l.group} {
+	for _, read := range []func() error{l.config, l.readGaps, l.readStack, l.readRole, l.readKeys, l.readMasters, l.readSecrets, l.readOperator, l.group} {
 		if err := read(); err != nil {
 			return err
 		}
@@ -189,7 +195,9 @@ func (l *loader) comment() {
 			} else {
 				l.c.Expect["verdict "] = strings.TrimSpace(rest)
 			}
-		case word == "findings" || word == "notes":
+		case word == "operator":
+			l.c.Expect[word] = strings.TrimSpace(rest)
+		case word == "findings" || word == "notes" || word == "operator-findings":
 			fields := strings.Fields(rest)
 			slices.Sort(fields)
 			l.c.Expect[word] = strings.Join(fields, " ")
@@ -323,26 +331,16 @@ func (l *loader) readPolicies(boundary string) error {
 	partition := l.role.ARN.Parts().Partition
 	for _, name := range l.names {
 		kind, policyName, found := strings.Cut(strings.TrimSuffix(name, ".json"), "/")
-		if !found {
+		if !found || strings.HasPrefix(kind, "operator-") {
 			continue
 		}
 		switch kind {
 		case "inline":
 			l.role.Identity = append(l.role.Identity, l.policy(rotation.PolicyInline, policyName, name, "iam:GetRolePolicy", policyName))
 		case "attached", "boundary":
-			arn := rotation.ARN("arn:" + partition + ":iam::" + account + ":policy/" + policyName)
-			text := strings.TrimSpace(string(l.members[name]))
-			if text == "" {
-				document, err := l.managed(policyName)
-				if err != nil {
-					return err
-				}
-				path := ""
-				if strings.HasSuffix(policyName, "Role") || policyName == "AWSLambdaENIManagementAccess" {
-					path = "service-role/"
-				}
-				arn = rotation.ARN("arn:" + partition + ":iam::aws:policy/" + path + policyName)
-				l.members[name] = []byte(document)
+			arn, err := l.managedMember(name, policyName, partition, account)
+			if err != nil {
+				return err
 			}
 			source := rotation.PolicyAttached
 			if kind == "boundary" {
@@ -363,6 +361,23 @@ func (l *loader) readPolicies(boundary string) error {
 		}
 	}
 	return nil
+}
+
+// managedMember is the ARN of the managed policy in a member, whose document an empty member takes from AWS's own.
+func (l *loader) managedMember(member, name, partition, account string) (rotation.ARN, error) {
+	if strings.TrimSpace(string(l.members[member])) != "" {
+		return rotation.ARN("arn:" + partition + ":iam::" + account + ":policy/" + name), nil
+	}
+	document, err := l.managed(name)
+	if err != nil {
+		return "", err
+	}
+	l.members[member] = []byte(document)
+	path := ""
+	if strings.HasSuffix(name, "Role") || name == "AWSLambdaENIManagementAccess" {
+		path = "service-role/"
+	}
+	return rotation.ARN("arn:" + partition + ":iam::aws:policy/" + path + name), nil
 }
 
 type tag struct{ Key, Value string }

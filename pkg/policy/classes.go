@@ -202,8 +202,7 @@ func (s *textSpace) add(text string, vague bool) bool {
 // holds says whether element tell[i] holds in class c.
 func (s *textSpace) holds(c, i int) bool { return s.classes[c][i/8]&(1<<(i%8)) != 0 }
 
-// guess adds the classes of the values at hand: the literals and readable members of the patterns. It says whether these are
-// all classes there are.
+// guess adds the classes of a few values: hints and members of what is required. It says whether these are all there are.
 func (s *textSpace) guess(hints []string) (complete bool) {
 	for _, e := range s.require {
 		if !e.negated && allLanguages(e.languages, func(l *language) bool { return l.single }) {
@@ -216,13 +215,32 @@ func (s *textSpace) guess(hints []string) (complete bool) {
 	for _, h := range hints {
 		s.try(h)
 	}
+	tried := 0
+	for _, e := range s.require {
+		if e.negated || e == s.universe {
+			continue
+		}
+		for _, l := range e.languages {
+			if len(s.tell) == 0 && len(s.values) > 0 {
+				return true // there is but one class
+			}
+			if tried++; tried > 8 || s.budget.spent() {
+				return false
+			}
+			if !l.opaque && !l.empty && !(l.single && strings.ContainsAny(l.text, "*?")) {
+				s.try(l.member(0))
+			}
+		}
+	}
+	return len(s.tell) == 0 && len(s.values) > 0
+}
+
+// guessMore adds the classes of the texts that the elements name and of members of their patterns.
+func (s *textSpace) guessMore() {
 	var odd []string // texts that look like patterns: they read badly
 	for _, list := range [][]*element{s.require, s.tell} {
 		for _, e := range list {
 			for _, l := range e.languages {
-				if len(s.tell) == 0 && len(s.values) > 0 {
-					return true // there is but one class
-				}
 				switch {
 				case l.opaque, l.empty:
 				case l.single && strings.ContainsAny(l.text, "*?"):
@@ -234,7 +252,7 @@ func (s *textSpace) guess(hints []string) (complete bool) {
 					s.try(l.member(1))
 				}
 				if s.budget.spent() {
-					return false
+					return
 				}
 			}
 		}
@@ -242,7 +260,6 @@ func (s *textSpace) guess(hints []string) (complete bool) {
 	for _, text := range odd {
 		s.try(text)
 	}
-	return false
 }
 
 // member is a readable string of the language; variant gives other ones.

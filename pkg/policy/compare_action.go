@@ -546,6 +546,7 @@ func (x *actionIndex) splitSpace(g *actionGroups, require []*element, service st
 	for {
 		space := newTextSpace(append(slices.Clone(require), listed), tell, b)
 		space.guess(nil)
+		space.guessMore()
 		complete := space.complete()
 		again := false
 		for _, text := range space.values {

@@ -18,6 +18,8 @@ type domain struct {
 	full      []uint64
 	nothing   []uint64
 	space     *textSpace // of texts: what finds further classes
+	opaque    bool       // the space has an opaque language
+	guessed   bool       // the space has been asked for all it can guess
 	complete  bool
 }
 
@@ -106,7 +108,8 @@ func (c *comparer) domain(dim int32, require, tell []int32) *domain {
 		d.space = newTextSpace(requireElements, tellElements, &c.budget)
 		d.space.universe = universe
 		// Of a text, no more is known about an opaque language than what the pairs of languages say.
-		if !slices.ContainsFunc(slices.Concat(requireElements, tellElements), (*element).opaque) {
+		d.opaque = slices.ContainsFunc(requireElements, (*element).opaque) || slices.ContainsFunc(tellElements, (*element).opaque)
+		if !d.opaque {
 			d.complete = d.space.guess(c.hints(dim))
 		}
 		d.read()
@@ -219,7 +222,13 @@ func (c *comparer) finish(d *domain) (more bool) {
 		return false
 	}
 	before := len(d.values)
-	d.complete = d.space.complete()
+	if !d.guessed && !d.opaque {
+		d.guessed = true
+		d.space.guessMore()
+	}
+	if len(d.space.values) == before {
+		d.complete = d.space.complete()
+	}
 	d.read()
 	d.fill(c.words, &c.budget)
 	return len(d.values) > before

@@ -58,6 +58,7 @@ type difference struct {
 	vague     bool
 	require   []int32 // what was asked
 	question  *question
+	pins      []pin  // what is fixed beside the request
 	resource  string // of its first witness
 }
 
@@ -527,7 +528,7 @@ func (c *comparer) search(out []difference, direction Direction, caller int, pro
 		for _, b := range g.bits {
 			require = append(require, v.bits[b].atoms...)
 		}
-		request, answer := c.refute(require, &q)
+		request, pins, answer := c.refute(require, &q)
 		if answer == foundUnknown {
 			for _, b := range g.credit {
 				c.doubt(v.bits[b].statements[0], doubtBound)
@@ -539,7 +540,7 @@ func (c *comparer) search(out []difference, direction Direction, caller int, pro
 		for _, b := range g.credit {
 			shown[c.entryOf(direction, b, &c.callers[caller].caller)] = true
 		}
-		out = append(out, difference{direction, caller, g.credit, request, answer == foundVague, require, &q, ""})
+		out = append(out, difference{direction, caller, g.credit, request, answer == foundVague, require, &q, pins, ""})
 	}
 	return out
 }
@@ -572,9 +573,9 @@ func (c *comparer) otherResources(first *difference, shown string) []difference 
 			if what != requires {
 				continue
 			}
-			if request, answer := c.refute(append(slices.DeleteFunc(slices.Clone(first.require), func(b int32) bool { return b == a }), one), first.question); answer == found {
+			if request, pins, answer := c.refute(append(slices.DeleteFunc(slices.Clone(first.require), func(b int32) bool { return b == a }), one), first.question); answer == found {
 				d := *first
-				d.request = request
+				d.request, d.pins = request, pins
 				out = append(out, d)
 				seen = append(seen, d.resources()...)
 			}
@@ -585,6 +586,9 @@ func (c *comparer) otherResources(first *difference, shown string) []difference 
 
 // resources are the resources of the request.
 func (d *difference) resources() []string {
+	if d.pins != nil && d.pins[resourceDimension].fixed {
+		return d.pins[resourceDimension].values
+	}
 	for i := range d.request {
 		if d.request[i].dimension == resourceDimension {
 			return d.request[i].values
@@ -603,30 +607,23 @@ type question struct {
 
 // refute looks for a request that meets require and is what q asks: nothing denies it, and the other side refuses it.
 // Resources at hand are looked at one class after the other, then all others.
-func (c *comparer) refute(require []int32, q *question) ([]assigned, finding) {
-	v, facts, never := c.words, q.facts, q.never
-	var request []assigned
-	answer := foundNone
+func (c *comparer) refute(require []int32, q *question) (request []assigned, fixed []pin, answer finding) {
+	v := c.words
+	answer = foundNone
 	attempt := func(require []int32, clauses [][]int32, pins []pin) bool {
 		r, a := c.solve(require, clauses, pins)
-		switch a {
-		case found:
-			request, answer = r, found
-			return true
-		case foundVague:
-			if answer != foundVague {
-				request, answer = r, foundVague
-			}
-		case foundUnknown:
-			if answer == foundNone {
-				answer = foundUnknown
-			}
+		switch {
+		case a == found, a == foundVague && answer != foundVague:
+			request, fixed, answer = r, pins, a
+		case a == foundUnknown && answer == foundNone:
+			answer = foundUnknown
 		}
-		return false
+		return a == found
 	}
-	within := func(require []int32, never [][]int32, pins []pin) bool {
+	within := func(require []int32, never, more [][]int32, pins []pin) bool {
 		for _, bits := range q.refusals {
-			clauses := slices.Clone(never)
+			clauses := make([][]int32, 0, len(never)+len(more)+len(bits))
+			clauses = append(append(clauses, never...), more...)
 			possible := true
 			for _, b := range bits {
 				if len(v.bits[b].atoms) == 0 {
@@ -640,28 +637,30 @@ func (c *comparer) refute(require []int32, q *question) ([]assigned, finding) {
 			}
 		}
 		for _, d := range q.denies {
-			if attempt(append(slices.Clone(require), v.bits[d].atoms...), never, pins) {
+			if attempt(slices.Concat(require, v.bits[d].atoms), slices.Concat(never, more), pins) {
 				return true
 			}
 		}
 		return false
 	}
-	require = append(slices.Clone(require), facts.require...)
+	if len(q.facts.require) > 0 {
+		require = slices.Concat(require, q.facts.require)
+	}
 	if c.facts == nil {
-		within(require, append(slices.Clip(never), facts.clauses...), c.pins)
-		return request, answer
+		within(require, q.never, q.facts.clauses, c.pins)
+		return request, fixed, answer
 	}
 	for _, class := range c.resourceClasses() {
-		pins, ok := joinPins(class.pins, c.pins)
-		if ok && within(require, append(slices.Clip(never), c.refuse...), pins) {
-			return request, answer
+		if pins, ok := joinPins(class.pins, c.pins); ok && within(require, q.never, c.refuse, pins) {
+			return request, fixed, answer
 		}
 	}
+	others := q.facts.clauses
 	if a, ok := c.atHand(); ok {
-		never = append(slices.Clone(never), []int32{a})
+		others = append(slices.Clip(others), []int32{a})
 	}
-	within(require, append(slices.Clone(never), facts.clauses...), c.pins)
-	return request, answer
+	within(require, q.never, others, c.pins)
+	return request, fixed, answer
 }
 
 // joinPins fixes what either fixes; ok is false when they fix a dimension differently.

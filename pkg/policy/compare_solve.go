@@ -223,17 +223,16 @@ func (c *comparer) testExcludes(t, s *valueTest) bool {
 }
 
 // solve looks for a request that meets every required atom and, of each clause, fails at least one atom. pins are the
-// dimensions that are fixed already.
+// dimensions that are fixed already; the answer leaves them out. Both lists are written to.
 func (c *comparer) solve(require []int32, clauses [][]int32, pins []pin) ([]assigned, finding) {
 	if !c.budget.spend(4 + len(require) + len(clauses)) {
 		return nil, foundUnknown
 	}
 	slices.Sort(require)
 	require = slices.Compact(require)
-	var fixed []assigned
 	if pins != nil {
 		var possible bool
-		if require, clauses, fixed, possible = c.pin(require, clauses, pins); !possible {
+		if require, clauses, possible = c.pin(require, clauses, pins); !possible {
 			return nil, foundNone
 		}
 	}
@@ -250,7 +249,7 @@ func (c *comparer) solve(require []int32, clauses [][]int32, pins []pin) ([]assi
 	}
 	if len(open) == 0 {
 		if request, ok := c.alone(require); ok {
-			return append(request, fixed...), found
+			return request, found
 		}
 	}
 	s := solver{comparer: c}
@@ -258,8 +257,7 @@ func (c *comparer) solve(require []int32, clauses [][]int32, pins []pin) ([]assi
 	for {
 		answer := s.run(require, open)
 		if answer == found {
-			request, answer := s.result()
-			return append(request, fixed...), answer
+			return s.result()
 		}
 		if answer == foundUnknown || c.budget.spent() {
 			return nil, foundUnknown
@@ -311,41 +309,46 @@ func (e *element) reachesARN() bool {
 	})
 }
 
-// pin takes out the atoms of fixed dimensions. possible is false when one that is required does not hold.
-func (c *comparer) pin(require []int32, clauses [][]int32, pins []pin) (rest []int32, open [][]int32, fixed []assigned, possible bool) {
+// pin takes out the atoms of fixed dimensions; it writes to the lists, though not to a clause. possible is false when an atom
+// that is required does not hold.
+func (c *comparer) pin(require []int32, clauses [][]int32, pins []pin) (rest []int32, open [][]int32, possible bool) {
+	rest = require[:0]
 	for _, a := range require {
 		switch c.pinned(a, pins) {
 		case no:
-			return nil, nil, nil, false
+			return nil, nil, false
 		case maybe:
 			rest = append(rest, a)
+		case yes:
 		}
 	}
+	open = clauses[:0]
 	for _, clause := range clauses {
-		var left []int32
-		met := false
-		for _, a := range clause {
-			switch c.pinned(a, pins) {
-			case no:
+		left, met, whole := []int32(nil), false, true
+		for i, a := range clause {
+			answer := c.pinned(a, pins)
+			if answer == no {
 				met = true
-			case maybe:
+				break
+			}
+			if answer == yes && whole {
+				whole = false
+				left = append(left, clause[:i]...)
+			} else if answer == maybe && !whole {
 				left = append(left, a)
 			}
 		}
-		if met {
-			continue
-		}
-		if len(left) == 0 {
-			return nil, nil, nil, false
-		}
-		open = append(open, left)
-	}
-	for d := range pins {
-		if p := &pins[d]; p.fixed {
-			fixed = append(fixed, assigned{dimension: int32(d), absent: len(p.values) == 0, values: p.values})
+		switch {
+		case met:
+		case whole:
+			open = append(open, clause)
+		case len(left) == 0:
+			return nil, nil, false
+		default:
+			open = append(open, left)
 		}
 	}
-	return rest, open, fixed, true
+	return rest, open, true
 }
 
 // reduce drops from a clause what the required atoms make true; met is true when they make one of its atoms false.

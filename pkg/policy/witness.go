@@ -21,8 +21,8 @@ type witnesses struct {
 	checks  budget               // for the evaluator's answers
 
 	mentioned map[int][]bool // for each group the dimensions that its statements name
-	more    bool
-	home    *home
+	more      bool
+	home      *home
 }
 
 // item is a difference whatever the case of the policy variables: a statement that grants actions of a group which the other
@@ -458,7 +458,18 @@ func (w *witnesses) make(p *pendingWitness, action string) (Witness, bool) {
 		r.Caller = *p.as
 	}
 	resource := ""
+	mentioned := w.mentions(p.group)
 	var spare []string // keys that may not matter
+	carry := func(d int32, values []string) {
+		if r.Context == nil {
+			r.Context = make(map[string][]string, len(p.request))
+		}
+		key := w.keys.dimensions[d].key
+		r.Context[key] = values
+		if len(values) > 1 || !w.needed(p, d) {
+			spare = append(spare, key)
+		}
+	}
 	for i := range p.request {
 		a := &p.request[i]
 		if !w.choose(a) {
@@ -467,15 +478,17 @@ func (w *witnesses) make(p *pendingWitness, action string) (Witness, bool) {
 		switch {
 		case a.dimension == resourceDimension:
 			resource = a.values[0]
-		case !a.absent && w.mentions(p.group)[a.dimension]:
-			if r.Context == nil {
-				r.Context = make(map[string][]string, len(p.request))
-			}
-			key := w.words.dimensions[a.dimension].key
-			r.Context[key] = a.values
-			if len(a.values) > 1 || !w.needed(p, a.dimension) {
-				spare = append(spare, key)
-			}
+		case !a.absent && mentioned[a.dimension]:
+			carry(a.dimension, a.values)
+		}
+	}
+	for d := range p.pins {
+		switch x := &p.pins[d]; {
+		case !x.fixed || len(x.values) == 0:
+		case int32(d) == resourceDimension:
+			resource = x.values[0]
+		case mentioned[d]:
+			carry(int32(d), x.values)
 		}
 	}
 	var witness Witness
@@ -495,23 +508,20 @@ func (w *witnesses) make(p *pendingWitness, action string) (Witness, bool) {
 	r.Resource = witness.Request.Resource
 	slices.Sort(spare)
 	for _, key := range spare {
-		fewer := maps.Clone(r.Context)
-		delete(fewer, key)
-		less := r
-		less.Context = fewer
-		if smaller, fine := w.evaluate(p, &less); fine {
-			r.Context, witness = fewer, smaller
+		values := r.Context[key]
+		delete(r.Context, key)
+		if smaller, fine := w.evaluate(p, &r); fine {
+			witness = smaller
+			continue
 		}
-	}
-	for _, key := range spare {
-		for i := 0; len(r.Context[key]) > 1 && i < len(r.Context[key]); {
-			fewer := maps.Clone(r.Context)
-			fewer[key] = slices.Delete(slices.Clone(r.Context[key]), i, i+1)
-			less := r
-			less.Context = fewer
-			if smaller, fine := w.evaluate(p, &less); fine {
-				r.Context, witness = fewer, smaller
+		r.Context[key] = values
+		for i := 0; len(values) > 1 && i < len(values); {
+			fewer := slices.Delete(slices.Clone(values), i, i+1)
+			r.Context[key] = fewer
+			if smaller, fine := w.evaluate(p, &r); fine {
+				witness, values = smaller, fewer
 			} else {
+				r.Context[key] = values
 				i++
 			}
 		}

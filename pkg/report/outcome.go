@@ -56,6 +56,7 @@ type Secret struct {
 	Decided         bool                 // every required request was decided: those without a finding are allowed
 	Forecast        []drift.ForecastStep // of a broken secret: what each call of the next rotation gets
 	Rotate          string               // the command that rotates a secret which a repair has just mended and which is overdue
+	Owner           drift.Owner          // who most likely makes role and function, of a secret that is not in sync
 
 	pending string // the version on which AWSPENDING stands without AWSCURRENT
 }
@@ -110,6 +111,9 @@ func secretOf(judgement *drift.Judgement, j *drift.SecretJudgement) Secret {
 			s.RoleARN = setup.Function.Role
 		}
 		s.Strategy, s.StrategySource, s.Master = j.Secret.Declaration.Strategy, j.Secret.Declaration.StrategySource, j.Secret.Declaration.Master
+	}
+	if Drift(j.Verdict) {
+		s.Owner = drift.OwnerOf(setup)
 	}
 	if j.Verdict == drift.Broken {
 		s.Forecast = drift.Forecast(judgement, j.Secret.ARN)

@@ -272,6 +272,9 @@ func (t *text) secret(s *Secret) {
 	if s.RoleARN != "" {
 		t.field("role", string(s.RoleARN))
 	}
+	if s.Owner.Why != "" {
+		t.field("owner", s.Owner.Why)
+	}
 	t.field("next", whenLong(s.NextRotation, t.at))
 	t.field("why", s.Reason)
 	if at := failsAt(s.Forecast); at != "" {
@@ -334,6 +337,9 @@ func (t *text) group(s *Secret, g group) {
 		}
 		t.finding(f)
 	}
+	if rule, ok := drift.RuleOf(g.findings[0].Rule); ok && len(rule.Sources) > 0 {
+		t.field("see", rule.Sources[0])
+	}
 	if g.fix == nil {
 		return
 	}
@@ -347,6 +353,9 @@ func (t *text) group(s *Secret, g group) {
 	}
 	t.printed[key] = secretName(s)
 	t.fix(g)
+	if tool := s.Owner.Tool; tool != "" && tool != drift.ToolCLI && drift.FixIn(tool, g.findings[0]) != "" {
+		t.field("as code", "rotationguard explain "+g.findings[0].ID+" --tool "+string(tool))
+	}
 }
 
 func severityColor(s drift.Severity) color {

@@ -234,12 +234,12 @@ func (m *moto) put(ctx context.Context, name string, number int, data []byte) (*
 	own := fmt.Sprintf("%03d", number)
 	s.replace("111122223333", motoAccount, "prod/", "p"+own+"/", "alias/prod-", "alias/p"+own+"-", "rotate-", "r"+own+"-", "SecretsManagerapp", "SecretsManagerapp"+own,
 		"1A2B3C4D5E6F7", "1A2B3C4D5E"+own, "developers", "developers-"+own, "rotation-only", "rotation-only-"+own, "rds!cluster-0a1b2c3d", "rds!cluster-0a1b2"+own)
-	for _, make := range []func(context.Context, *setups.Case) error{s.makeKeys, s.makeSecrets, s.makeRole, s.makeStack, s.makeFunctions, s.setPolicies, s.rotate, s.remove} {
+	for _, step := range []func(context.Context, *setups.Case) error{s.makeKeys, s.makeSecrets, s.makeRole, s.makeStack, s.makeFunctions, s.setPolicies, s.rotate, s.remove} {
 		c, err := s.load()
 		if err != nil {
 			return nil, err
 		}
-		if err := make(ctx, c); err != nil {
+		if err := step(ctx, c); err != nil {
 			return nil, err
 		}
 	}

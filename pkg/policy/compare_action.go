@@ -591,7 +591,7 @@ func (g *actionGroups) spell(c int32, group int) (string, bool) {
 	cell, x := &g.cells[c], g.index
 	if cell.entry >= 0 {
 		e := &x.entries[cell.entry]
-		return spellAction(lowerASCII(e.text), e.text), true
+		return spellAction(e.text), true
 	}
 	out := make([]uint64, x.words)
 	want := g.groups[group].profile
@@ -614,7 +614,7 @@ func (g *actionGroups) spell(c int32, group int) (string, bool) {
 		if text, ok := x.anyService(member); ok && x.lookupService(service) < 0 {
 			return text, true
 		}
-		return spellAction(cell.text, titleAction(cell.text)), true
+		return spellAction(titleAction(cell.text)), true
 	}
 	if cell.service < 0 {
 		if text, ok := x.anyService(member); ok {

@@ -491,17 +491,7 @@ func (w *witnesses) make(p *pendingWitness, action string) (Witness, bool) {
 			carry(int32(d), x.values)
 		}
 	}
-	var witness Witness
-	ok := false
-	if resource != "" {
-		r.Resource = resource
-		if witness, ok = w.check(p, &r); !ok {
-			return witness, false
-		}
-	}
-	if !ok || !w.listsResource(p, resource) {
-		w.nicer(p, &r, resource, &witness, &ok)
-	}
+	witness, ok := w.place(p, &r, resource)
 	if !ok {
 		return witness, false
 	}
@@ -573,6 +563,16 @@ func (w *witnesses) choose(a *assigned) bool {
 	if !a.later {
 		return true
 	}
+	if e := w.words.tests[a.test].element; e != nil && !e.negated && w.keys.dimensions[a.dimension].family != familyARN {
+		// A member of what is listed will do, if it is an ARN where that is asked.
+		for _, l := range e.languages[:min(len(e.languages), 4)] {
+			text := l.member(0)
+			if _, ok := splitARN(text); !l.empty && (ok || text == "*" || a.dimension != resourceDimension) && l.matches(text) {
+				a.values, a.later = []string{text}, false
+				return true
+			}
+		}
+	}
 	d := w.domain(a.dimension, []int32{a.test}, nil)
 	if d.size() == 0 {
 		w.finish(d)
@@ -592,57 +592,64 @@ func (w *witnesses) needed(p *pendingWitness, d int32) bool {
 	})
 }
 
-// listsResource says that a granting statement lists just this resource.
-func (w *witnesses) listsResource(p *pendingWitness, resource string) bool {
-	for _, b := range p.credit {
-		a, _ := w.words.listed(w.words.bits[b].atoms)
-		if a < 0 {
-			continue
-		}
-		for _, l := range w.words.tests[w.words.atoms[a].test].element.languages {
-			if l.single && l.text == resource {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// nicer looks for a resource that suits the action better than the one that was found. One at hand stays.
-func (w *witnesses) nicer(p *pendingWitness, r *Request, resource string, witness *Witness, ok *bool) {
-	if w.facts != nil {
-		if _, atHand := w.facts.at[resource]; atHand {
-			return
-		}
+// place chooses the resource: the one that was found when the statement lists it or it is at hand, else one that suits the
+// action, as long as the request still shows the difference.
+func (w *witnesses) place(p *pendingWitness, r *Request, resource string) (Witness, bool) {
+	try := func(candidate string) (Witness, bool) {
+		r.Resource = candidate
+		return w.check(p, r)
 	}
 	if w.home == nil {
 		h := homeOf(w.statement)
 		w.home = &h
 	}
-	try := func(candidate string) bool {
-		r.Resource = candidate
-		found, fine := w.check(p, r)
-		if fine {
-			*witness, *ok = found, true
-		}
-		return fine
-	}
-	if *ok {
-		if try(w.home.resource(r.Action, 0)) {
-			return
-		}
-		for _, candidate := range w.home.tidy(resource) {
-			if try(candidate) {
-				return
+	if resource == "" {
+		for form := 0; ; form++ {
+			candidate := w.home.resource(r.Action, form)
+			if candidate == "" {
+				return Witness{}, false
+			}
+			if witness, ok := try(candidate); ok {
+				return witness, true
 			}
 		}
-		return
 	}
-	for form := 0; ; form++ {
-		if candidate := w.home.resource(r.Action, form); candidate == "" || try(candidate) {
-			return
+	lists := w.resourceLists(p)
+	fixed := slices.ContainsFunc(lists, func(e *element) bool {
+		return anyLanguage(e.languages, func(l *language) bool { return l.single && l.text == resource })
+	})
+	if w.facts != nil && !fixed {
+		_, fixed = w.facts.at[resource]
+	}
+	if !fixed {
+		suits := func(candidate string) bool {
+			return candidate != resource && !slices.ContainsFunc(lists, func(e *element) bool { return !e.holds(candidate) })
+		}
+		if candidate := w.home.resource(r.Action, 0); suits(candidate) {
+			if witness, ok := try(candidate); ok {
+				return witness, true
+			}
+		}
+		for _, candidate := range w.home.tidy(resource) {
+			if suits(candidate) {
+				if witness, ok := try(candidate); ok {
+					return witness, true
+				}
+			}
 		}
 	}
+	return try(resource)
+}
+
+// resourceLists are what the granting statements ask of the resource.
+func (w *witnesses) resourceLists(p *pendingWitness) []*element {
+	var out []*element
+	for _, n := range p.require {
+		if x := &w.words.atoms[n]; x.dimension == resourceDimension {
+			out = append(out, w.words.tests[x.test].element)
+		}
+	}
+	return out
 }
 
 // check evaluates the request on both sides. It passes when the facts allow for it and the sides differ in the direction looked

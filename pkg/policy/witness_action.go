@@ -45,12 +45,13 @@ var tellingActions = []string{
 	"lambda:invokefunction", "sts:assumerole", "s3:getobject", "s3:putobject",
 }
 
-// spellAction is a lower-case action as IAM spells it; written is the spelling to keep when the action is not known here.
-func spellAction(lower, written string) string {
-	service, name, ok := strings.Cut(lower, ":")
-	if !ok || looksSpelled(written[len(service)+1:]) && written[:len(service)] == service {
+// spellAction is an action as IAM spells it. One that is not known here is left as it is written.
+func spellAction(written string) string {
+	service, name, ok := strings.Cut(written, ":")
+	if !ok || looksSpelled(name) && lowerASCII(service) == service {
 		return written
 	}
+	service = lowerASCII(service)
 	for names := actionNames(service); names != ""; {
 		var known string
 		known, names, _ = strings.Cut(names, " ")

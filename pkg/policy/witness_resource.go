@@ -8,11 +8,12 @@ import (
 // home is the partition, Region and account that the policies speak of, so that a made-up ARN looks like theirs.
 type home struct {
 	partition, region, account string
+	made                       map[string]string // ARNs by service
 }
 
 // homeOf takes the first ARN of the statements that names a Region and an account.
 func homeOf(statements []compared) home {
-	h := home{"aws", "us-east-1", "111122223333"}
+	h := home{partition: "aws", region: "us-east-1", account: "111122223333"}
 	region, account := false, false
 	look := func(text string) {
 		a, ok := splitARN(text)
@@ -47,7 +48,7 @@ func homeOf(statements []compared) home {
 }
 
 // arn writes an ARN of the home. An empty region or account stays empty where the service has none.
-func (h home) arn(service, rest string, regional bool) string {
+func (h *home) arn(service, rest string, regional bool) string {
 	region, account := h.region, h.account
 	switch {
 	case service == "s3":
@@ -59,7 +60,7 @@ func (h home) arn(service, rest string, regional bool) string {
 }
 
 // resource is what an action may be called on; the second form is for where the first will not do, and "" ends the list.
-func (h home) resource(action string, form int) string {
+func (h *home) resource(action string, form int) string {
 	if actionHasNoResource(action) {
 		form--
 	}
@@ -110,11 +111,19 @@ func (h home) resource(action string, form int) string {
 	case "ssm":
 		return h.arn(service, "parameter/example", true)
 	}
-	return h.arn(service, "example", true)
+	if h.made == nil {
+		h.made = map[string]string{}
+	}
+	arn, ok := h.made[service]
+	if !ok {
+		arn = h.arn(service, "example", true)
+		h.made[service] = arn
+	}
+	return arn
 }
 
 // tidy lists forms of a found resource that read better, best first: its parts replaced by the home's.
-func (h home) tidy(resource string) []string {
+func (h *home) tidy(resource string) []string {
 	a, ok := splitARN(resource)
 	if !ok {
 		return nil

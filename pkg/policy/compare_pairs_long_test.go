@@ -1,0 +1,7 @@
+//go:build long
+
+package policy_test
+
+import "testing"
+
+func TestLongPairsAgainstTheOracle(t *testing.T) { holdPairs(t, 1_000_000, 1_020_000, 6000) }

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// managedPairs draws pairs of policies. Every tenth is of two among the largest fifty.
+// managedPairs draws pairs of policies. Every tenth has one of the fifty largest, each as often as the others, and every
+// hundredth has two of them.
 func managedPairs(documents []*Document, n int) [][2]*Document {
 	size := func(d *Document) int {
 		n := 0
@@ -22,16 +23,12 @@ func managedPairs(documents []*Document, n int) [][2]*Document {
 	r := rand.New(rand.NewPCG(1, 7))
 	out := make([][2]*Document, n)
 	for i := range out {
-		from := documents
+		out[i] = [2]*Document{documents[r.IntN(len(documents))], documents[r.IntN(len(documents))]}
 		if i%10 == 0 {
-			from = largest
+			out[i][i/10%2] = largest[i/10%len(largest)]
 		}
-		out[i] = [2]*Document{from[r.IntN(len(from))], from[r.IntN(len(from))]}
-	}
-	// Each of the largest is there, whatever was drawn.
-	for i, d := range largest {
-		if i < len(out) {
-			out[i][0] = d
+		if i%100 == 0 {
+			out[i][1-i/10%2] = largest[r.IntN(len(largest))]
 		}
 	}
 	return out

@@ -20,7 +20,9 @@ type witnesses struct {
 	checked map[int]*[2]Compiled // for each group what says to a request of it
 	checks  budget               // for the evaluator's answers
 
-	mentioned map[int][]bool // for each group the dimensions that its statements name
+	mentioned map[int][]bool   // for each group the dimensions that its statements name
+	needing   map[int32][]bool // for each bit the dimensions that it cannot do without
+	needingIn *vocabulary      // whose bits they are
 	more      bool
 	home      *home
 }
@@ -584,12 +586,56 @@ func (w *witnesses) choose(a *assigned) bool {
 	return true
 }
 
-// needed says that the statements that grant ask for the key to be there.
+// needed says that the statements that grant cannot do without the key: they ask for a value of it, or all that some element
+// lists has a policy variable of it.
 func (w *witnesses) needed(p *pendingWitness, d int32) bool {
-	return slices.ContainsFunc(p.require, func(n int32) bool {
-		x := &w.words.atoms[n]
-		return x.dimension == d && !x.absent
-	})
+	return slices.ContainsFunc(p.credit, func(b int32) bool { return w.needs(b)[d] })
+}
+
+// needs lists the dimensions that a bit cannot do without.
+func (w *witnesses) needs(b int32) []bool {
+	if have, ok := w.needing[b]; ok && w.needingIn == w.words {
+		return have
+	}
+	out := make([]bool, len(w.keys.dimensions))
+	for _, n := range w.words.bits[b].atoms {
+		if x := &w.words.atoms[n]; !x.absent {
+			out[x.dimension] = true
+		}
+	}
+	s := w.compile(int(w.words.bits[b].statements[0]))
+	variables := func(n int, pattern func(i int) *pattern) {
+		if n == 0 || !pattern(0).variable {
+			return
+		}
+		for _, t := range pattern(0).tokens {
+			if t.kind != tokenVariable || t.defaulted {
+				continue
+			}
+			all := true
+			for i := 1; i < n; i++ {
+				all = all && slices.ContainsFunc(pattern(i).tokens, func(u token) bool {
+					return u.kind == tokenVariable && !u.defaulted && equalFold(u.text, t.text)
+				})
+			}
+			if all {
+				out[w.keys.dimension(t.text)] = true
+			}
+		}
+	}
+	if !s.notResource {
+		variables(len(s.resources), func(i int) *pattern { return &s.resources[i] })
+	}
+	for j := range s.conditions {
+		if k := &s.conditions[j]; !k.negated && !k.ifExists && k.quantifier != forAllValues && k.comparison.takesVariables() {
+			variables(len(k.operands), func(i int) *pattern { return &k.operands[i].pattern })
+		}
+	}
+	if w.needing == nil || w.needingIn != w.words {
+		w.needing, w.needingIn = map[int32][]bool{}, w.words
+	}
+	w.needing[b] = out
+	return out
 }
 
 // place chooses the resource: the one that was found when the statement lists it or it is at hand, else one that suits the

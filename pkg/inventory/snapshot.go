@@ -305,6 +305,7 @@ func (s *Snapshot) prepare() {
 			for p := range policies(setup) {
 				p.Parse()
 			}
+			s.AllQualifiers = s.AllQualifiers || len(setup.Function.OtherPolicies) > 0
 			for k := range setup.Secrets {
 				secret := &setup.Secrets[k]
 				secret.Excluded = s.rules.Excluded(secret)

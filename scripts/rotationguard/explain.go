@@ -30,7 +30,8 @@ func newExplainCommand() *cobra.Command {
 		Use:   "explain FINDING",
 		Short: "Say all about one finding: why, what the next rotation comes to, and what mends it",
 		Long: `Says why a finding stands, by which rule and by which page of AWS's documentation, what each call of the next rotation gets, and the fix in the form
-of whoever owns the role, or in the one that --tool names. The finding is one that a sweep has put into the ledger, else one of the account as it stands, or of a snapshot.`,
+of whoever owns the role, or in the one that --tool names. The finding is one that a sweep has put into the ledger, else one of the account as it
+stands, or of a snapshot.`,
 		Example: "  rotationguard explain 1b7b43413d5a39b0\n  rotationguard explain 1b7b4341 --tool terraform\n  rotationguard explain 1b7b4341 --snapshot account.json",
 		Args:    oneArg("FINDING, an id as a report shows it"),
 		RunE: func(cmd *cobra.Command, args []string) error {

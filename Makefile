@@ -57,8 +57,8 @@ test-long: build emulators infra/node_modules ## the long tests
 	$(CLEAN_ENV) ROTATIONGUARD_MANAGED_POLICIES="$$policies" ROTATIONGUARD_LONG=1 go test -timeout 30m -tags long -run Long ./...
 
 .PHONY: test-faults
-test-faults: ## repair under every fault and kill, as a table
-	@$(CLEAN_ENV) go test -timeout 30m -tags long -run 'TestLongFaults|TestLongCrashes' -v ./pkg/repair | grep -Ev '^ *(=== |--- PASS)'
+test-faults: ## repair under every fault and kill at every point, as a table; half an hour
+	@$(CLEAN_ENV) ROTATIONGUARD_FAULTS=all go test -timeout 90m -tags long -run 'TestLongFaults|TestLongCrashes' -v ./pkg/repair | grep -Ev '^ *(=== |--- PASS)'
 
 .PHONY: check
 check: lint tidy race fuzz ## formatting, vet, staticcheck, wrapped errors, closed sets, tidy, race, a minute of fuzz

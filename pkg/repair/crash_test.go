@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -49,6 +52,12 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		return
+	}
+	// The points of the matrices wait more than they compute.
+	flag.Parse()
+	if err := flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0))); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
@@ -136,7 +145,7 @@ func TestCrashes(t *testing.T) {
 		t.Skip("starts processes")
 	}
 	t.Parallel()
-	crashMatrix(t, 283)
+	crashMatrix(t, every(283))
 }
 
 // crash is where a process is killed.
@@ -163,11 +172,11 @@ func (u *undisturbed) crashes(calls int) []crash {
 
 // crashMatrix kills a process at every stride-th of these points, for every kind of run. The next run must end where an undisturbed one
 // does, nothing that rotation needs may be absent in between, and the journal must know of every write.
-func crashMatrix(t *testing.T, stride int) {
+func crashMatrix(t *testing.T, strides func(scenario int) int) {
 	var tb table
 	t.Run("points", func(t *testing.T) {
 		for i := range scenarios {
-			want := scenarios[i].undisturbed(t)
+			want, stride := scenarios[i].undisturbed(t), strides(i)
 			rows := map[string]*row{}
 			points := want.crashes(want.processCalls(t))
 			for n := range points {

@@ -186,19 +186,22 @@ func (tb *table) print(t *testing.T) {
 // between, the journal knows of every write, what is reported is what happened, and the next run ends where an undisturbed one does.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	stride := 211
 	if testing.Short() {
-		stride = 997
+		faultMatrix(t, every(997))
+		return
 	}
-	faultMatrix(t, stride)
+	faultMatrix(t, every(211))
 }
 
+// every takes every n-th point of every scenario.
+func every(n int) func(scenario int) int { return func(int) int { return n } }
+
 // faultMatrix tries each fault at every stride-th call of every scenario.
-func faultMatrix(t *testing.T, stride int) {
+func faultMatrix(t *testing.T, strides func(scenario int) int) {
 	var tb table
 	t.Run("points", func(t *testing.T) {
 		for i := range scenarios {
-			want := scenarios[i].undisturbed(t)
+			want, stride := scenarios[i].undisturbed(t), strides(i)
 			for k, f := range faults {
 				r := tb.row(scenarios[i].name, f.name)
 				for n := 1 + (k*5+i)%stride; n <= want.calls; n += stride {
@@ -363,21 +366,21 @@ var moments = []string{"before it is read again", "right before the write", "rig
 // TestMeddling has others change or delete what a run is writing to, right before and after a sample of its writes.
 func TestMeddling(t *testing.T) {
 	t.Parallel()
-	stride := 59
 	if testing.Short() {
-		stride = 199
+		meddleMatrix(t, every(199))
+		return
 	}
-	meddleMatrix(t, stride)
+	meddleMatrix(t, every(59))
 }
 
 // meddleMatrix has others meddle at every stride-th moment of every scenario. There is no state that must come out of it: nothing that
 // rotation needs may be lost by our doing, what is told must be true, what Lambda's RevisionId can protect must stand, and the account must
 // come to rest.
-func meddleMatrix(t *testing.T, stride int) {
+func meddleMatrix(t *testing.T, strides func(scenario int) int) {
 	var tb table
 	t.Run("points", func(t *testing.T) {
 		for i := range scenarios {
-			want := scenarios[i].undisturbed(t)
+			want, stride := scenarios[i].undisturbed(t), strides(i)
 			for k, m := range meddlers {
 				r := tb.row(scenarios[i].name, m.name)
 				points := len(want.made) * len(moments)

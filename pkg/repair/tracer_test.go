@@ -20,6 +20,7 @@ type tracer struct {
 	base  []drift.Judgement
 	mu    sync.Mutex
 	steps int
+	seen  string          // what roles and functions held at the last step
 	had   map[string]bool // requests that were allowed at the beginning or since
 	end   map[string]bool // those that an undisturbed run leaves allowed; nil: all that it had
 	lost  []string
@@ -38,6 +39,11 @@ func (tr *tracer) step() {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	tr.steps++
+	seen := tr.holds()
+	if seen == tr.seen {
+		return // reads change nothing
+	}
+	tr.seen = seen
 	now := tr.allowed()
 	for request := range tr.had {
 		if is, known := now[request]; known && !is && (tr.end == nil || tr.end[request]) {
@@ -49,6 +55,18 @@ func (tr *tracer) step() {
 			tr.had[request] = true
 		}
 	}
+}
+
+// holds is what all roles and functions hold at the moment.
+func (tr *tracer) holds() string {
+	var b strings.Builder
+	for _, r := range tr.b.Roles() {
+		fmt.Fprintln(&b, r.Name, r.Attached, r.Inline) // fmt sorts maps
+	}
+	for _, f := range tr.b.Functions() {
+		fmt.Fprintln(&b, f.Name, f.Policies)
+	}
+	return b.String()
 }
 
 // allowed says of every requirement whether it is allowed now. Those of a role or function that is gone are left out: others took it.

@@ -94,6 +94,7 @@ type textSpace struct {
 	require  []*element
 	tell     []*element
 	universe *element       // one of require: what every value is
+	lower    bool           // values are without capitals
 	seen     map[string]int // a class, as its told elements, to its place in values
 	values   []string
 	vague    []bool // the class was not excluded, but no value of it is known
@@ -154,6 +155,9 @@ func newTextSpace(require, tell []*element, b *budget) *textSpace {
 
 // try adds the class of text when it is within what is required and new.
 func (s *textSpace) try(text string) {
+	if s.lower {
+		text = lowerASCII(text)
+	}
 	if s.simple < 0 {
 		s.simple = 2
 		for _, list := range [...][]*element{s.require, s.tell} {
@@ -766,7 +770,7 @@ func (s *textSpace) product(languages []*language, wanted []string, known bool) 
 			continue
 		}
 		for c := -1; c < len(named); c++ {
-			char, shown := other, otherThan(named)
+			char, shown := other, otherThan(named, s.lower)
 			if c >= 0 {
 				char, shown = named[c], named[c]
 			}
@@ -790,9 +794,9 @@ func hasChar(list []rune, c rune) bool {
 }
 
 // otherThan is a readable character that is not in the list.
-func otherThan(named []rune) rune {
+func otherThan(named []rune, lower bool) rune {
 	for _, c := range "x0abcdefghijklmnopqrstuvwyzABCDEFGHIJKLMNOPQRSTUVWXYZ123456789-_/+=.@," {
-		if !hasChar(named, c) {
+		if !hasChar(named, c) && !(lower && 'A' <= c && c <= 'Z') {
 			return c
 		}
 	}

@@ -20,6 +20,7 @@ type actionIndex struct {
 	cross    []int32 // the globs whose service has a wildcard
 	last     int32   // the service that was met last
 	byName   map[string]int32
+	twins    func(a, b int32) bool // whether two statements differ in their actions only
 }
 
 // actionEntry is one action without a wildcard.
@@ -512,18 +513,25 @@ func (x *actionIndex) splitRest(g *actionGroups, out []uint64, b *budget) bool {
 
 // splitSpace finds the classes of names that satisfy require. A name that is listed is no member: it has its own cell.
 func (x *actionIndex) splitSpace(g *actionGroups, require []*element, service string, out []uint64, b *budget) bool {
-	byStatement := map[int32]*element{}
+	// Statements that differ in their actions only are told apart only as far as showing each of them takes.
+	first := map[int32]int{}
 	var tell []*element
 	var told []int32
+	var members []string
 	add := func(statement int32, l *language) {
-		e := byStatement[statement]
-		if e == nil {
-			e = &element{}
-			byStatement[statement] = e
-			tell = append(tell, e)
-			told = append(told, statement)
+		at, ok := first[statement]
+		if !ok {
+			at = slices.IndexFunc(told, func(have int32) bool { return x.twins != nil && b.spend(20) && x.twins(have, statement) })
+			if at < 0 {
+				at = len(told)
+				tell = append(tell, &element{})
+				told = append(told, statement)
+			} else {
+				members = append(members, l.member(1))
+			}
+			first[statement] = at
 		}
-		e.languages = append(e.languages, l)
+		tell[at].languages = append(tell[at].languages, l)
 	}
 	for i := range x.globs {
 		glob := &x.globs[i]
@@ -545,6 +553,7 @@ func (x *actionIndex) splitSpace(g *actionGroups, require []*element, service st
 	listed := &element{negated: true}
 	for {
 		space := newTextSpace(append(slices.Clone(require), listed), tell, b)
+		space.lower = true
 		space.guess(nil)
 		space.guessMore()
 		complete := space.complete()
@@ -558,16 +567,12 @@ func (x *actionIndex) splitSpace(g *actionGroups, require []*element, service st
 		if again && !b.spent() {
 			continue
 		}
-		for c, text := range space.values {
-			copy(out, x.always)
-			for i, statement := range told {
-				if statement >= 0 && space.holds(c, i) {
-					setBit(out, int(statement))
-				}
+		for _, text := range append(space.values, members...) {
+			text = lowerASCII(text)
+			if _, listed := x.lookup(text); listed || slices.ContainsFunc(require, func(e *element) bool { return !e.holds(text) }) {
+				continue
 			}
-			for w := range out {
-				out[w] ^= x.inverted[w]
-			}
+			x.match(text, out)
 			profile := int32(0)
 			if g.facts != nil {
 				profile = g.facts.profile(text)

@@ -92,6 +92,7 @@ func (c *comparer) list() {
 		actions += len(c.statement[i].written.Actions) + len(c.statement[i].written.NotActions)
 	}
 	c.index = newActionIndex(len(c.statement), actions)
+	c.index.twins = func(a, b int32) bool { return c.statement[a].twin(&c.statement[b]) }
 	for at := range c.allowing {
 		c.allowing[at] = make([]uint64, c.index.words)
 	}
@@ -102,6 +103,17 @@ func (c *comparer) list() {
 			setBit(c.allowing[sideOf(s.role)], i)
 		}
 	}
+}
+
+// twin says whether two statements differ in nothing but their actions.
+func (s *compared) twin(t *compared) bool {
+	x, y := s.written, t.written
+	return s.role == t.role && s.document.Version == t.document.Version && len(x.NotActions)+len(y.NotActions) == 0 &&
+		slices.Equal(x.Resources, y.Resources) && slices.Equal(x.NotResources, y.NotResources) &&
+		slices.Equal(x.Principals, y.Principals) && slices.Equal(x.NotPrincipals, y.NotPrincipals) &&
+		slices.EqualFunc(x.Conditions, y.Conditions, func(k, m Condition) bool {
+			return k.Operator == m.Operator && k.Key == m.Key && slices.Equal(k.Values, m.Values)
+		})
 }
 
 // doubtBound is why a statement stays in doubt whose comparison would take too long.

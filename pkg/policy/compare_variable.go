@@ -210,6 +210,33 @@ func (c *comparer) readableCase() []variableCase {
 			x.value = typedValue(f)
 		}
 	}
+	// A variable that a condition compares with another variable's key takes its value.
+	of := func(lower string) *variableCase {
+		if i := slices.IndexFunc(out, func(v variableCase) bool { return v.lower == lower }); i >= 0 {
+			return &out[i]
+		}
+		return nil
+	}
+	for i := range c.statement {
+		s := c.statement[i].statement
+		if s == nil {
+			continue
+		}
+		for j := range s.conditions {
+			k := &s.conditions[j]
+			key := of(k.lower)
+			if key == nil || k.negated {
+				continue
+			}
+			for n := range k.operands {
+				if t := k.operands[n].pattern.tokens; len(t) == 1 && t[0].kind == tokenVariable {
+					if v := of(lowerASCII(t[0].text)); v != nil {
+						v.value = key.value
+					}
+				}
+			}
+		}
+	}
 	return out
 }
 
@@ -371,6 +398,11 @@ func (c *comparer) captures(p *pattern, k variableCase, d int32, add func(string
 	expression, err := regexp.Compile(b.String() + "$")
 	if err != nil {
 		return
+	}
+	if lower := c.keys.dimensions[d].lower; slices.ContainsFunc(c.variableKeys, func(v variableCase) bool { return v.lower == lower }) {
+		if m := expression.FindStringSubmatch(readableValue(lower)); m != nil {
+			add(m[1])
+		}
 	}
 	for i := range c.words.tests {
 		t := &c.words.tests[i]

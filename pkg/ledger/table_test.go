@@ -61,6 +61,36 @@ func TestTableOnMinistack(t *testing.T) {
 	api := started(t, s, err)
 	makeTable(t, api, "ledger")
 	conformTable(t, api)
+	t.Run("of many that want the lease one gets it", func(t *testing.T) { raceForLease(t, api) })
+}
+
+// raceForLease has many want the lease at once: one gets it. Moto looks at a condition and writes in two steps that are not one, so that this is for
+// an emulator that answers one call after the other.
+func raceForLease(t *testing.T, api *dynamodb.Client) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	got := 0
+	for i := range 8 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			l, err := ledger.OpenTable(t.Context(), api, "ledger", "race")
+			if err == nil {
+				_, err = l.Acquire(t.Context(), fmt.Sprint(i), noon, time.Minute)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				got++
+			} else if !errors.Is(err, ledger.ErrHeld) {
+				t.Error(err)
+			}
+		}()
+	}
+	wg.Wait()
+	if got != 1 {
+		t.Errorf("%d got the lease", got)
+	}
 }
 
 // conformTable runs the conformance suite on a table, each rule in a scope of its own.
@@ -87,32 +117,6 @@ func TestTableOnMoto(t *testing.T) {
 			t.Errorf("an entry on a lease that was taken over: %v, want ErrLost", err)
 		}
 		must[ledger.Entry](t)(theirs.Append(t.Context(), second, ledger.Entry{Run: "s", At: noon}))
-	})
-	t.Run("of many that want the lease one gets it", func(t *testing.T) {
-		var mu sync.Mutex
-		var wg sync.WaitGroup
-		got := 0
-		for i := range 8 {
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
-				l, err := ledger.OpenTable(t.Context(), api, "ledger", "race")
-				if err == nil {
-					_, err = l.Acquire(t.Context(), fmt.Sprint(i), noon, time.Minute)
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				if err == nil {
-					got++
-				} else if !errors.Is(err, ledger.ErrHeld) {
-					t.Error(err)
-				}
-			}()
-		}
-		wg.Wait()
-		if got != 1 {
-			t.Errorf("%d got the lease", got)
-		}
 	})
 	t.Run("a table that is missing is one clear line", func(t *testing.T) {
 		_, err := ledger.OpenTable(t.Context(), api, "nowhere", "s")

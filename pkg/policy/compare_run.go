@@ -105,10 +105,15 @@ func (c *comparer) list() {
 	}
 }
 
-// twin says whether two statements differ in nothing but their actions.
+// twin says whether two statements of one side differ in nothing but their actions.
 func (s *compared) twin(t *compared) bool {
+	return s.role == t.role && len(s.written.NotActions)+len(t.written.NotActions) == 0 && s.same(t)
+}
+
+// same says whether two statements, on whichever side, ask the same of whom, of what and when, as far as their texts show.
+func (s *compared) same(t *compared) bool {
 	x, y := s.written, t.written
-	return s.role == t.role && s.document.Version == t.document.Version && len(x.NotActions)+len(y.NotActions) == 0 &&
+	return s.role.side == t.role.side && s.role.deny == t.role.deny && (s.document.Version == t.document.Version || !s.variable() && !t.variable()) &&
 		slices.Equal(x.Resources, y.Resources) && slices.Equal(x.NotResources, y.NotResources) &&
 		slices.Equal(x.Principals, y.Principals) && slices.Equal(x.NotPrincipals, y.NotPrincipals) &&
 		slices.EqualFunc(x.Conditions, y.Conditions, func(k, m Condition) bool {

@@ -2,7 +2,7 @@ package policy
 
 import (
 	"cmp"
-	"maps"
+	"math/bits"
 	"slices"
 	"strings"
 )
@@ -71,6 +71,9 @@ func (w *witnesses) full(d Direction) bool { return len(w.lists[d.allows()]) >= 
 // actions, and last the other actions and resources that a statement lists by name. Where there are policy variables,
 // it first gives them values that read well; what shows no difference then is looked at with the variables open.
 func (w *witnesses) explore() {
+	if !slices.ContainsFunc(w.groups.groups, func(g actionGroup) bool { return !w.paired(&g) }) {
+		return
+	}
 	w.shown = make([]uint64, w.index.words)
 	w.scan()
 	w.begin(w.readableCase())
@@ -94,6 +97,9 @@ func (w *witnesses) visit(all bool) {
 	var later []visit
 	for i := range w.groups.groups {
 		g := &w.groups.groups[i]
+		if w.paired(g) {
+			continue
+		}
 		for _, d := range directions {
 			news, old := false, false
 			for k, word := range g.statements {
@@ -129,6 +135,39 @@ func (w *witnesses) visit(all bool) {
 	for i := range queue {
 		w.writeRest(&queue[i])
 	}
+}
+
+// paired says that every statement of a group has its twin on the other side: then both sides say the same, and nothing needs
+// to be compiled to know it.
+func (w *witnesses) paired(g *actionGroup) bool {
+	if w.relations[0] != w.relations[1] || w.limited != [2]bool{w.limited[1], w.limited[0]} {
+		return false
+	}
+	var sides [2][8]int32
+	var n [2]int
+	for k, word := range g.statements {
+		for ; word != 0; word &= word - 1 {
+			i := k*64 + bits.TrailingZeros64(word)
+			at := sideOf(w.statement[i].role)
+			if n[at] == len(sides[at]) {
+				return false
+			}
+			sides[at][n[at]] = int32(i)
+			n[at]++
+		}
+	}
+	for at := range sides {
+		for _, i := range sides[at][:n[at]] {
+			twin := false
+			for _, j := range sides[1-at][:n[1-at]] {
+				twin = twin || w.statement[i].same(&w.statement[j])
+			}
+			if !twin {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // look finds the differences of a group in one direction. The first witness of a statement is written at once; with all, the
@@ -278,6 +317,9 @@ func (w *witnesses) keep(p *pendingWitness, witness Witness) {
 	}
 	w.seen[key] = true
 	at := p.direction.allows()
+	if w.lists[at] == nil {
+		w.lists[at], w.order[at] = make([]Witness, 0, 8), make([]string, 0, 8)
+	}
 	w.lists[at] = append(w.lists[at], witness)
 	w.order[at] = append(w.order[at], key)
 }
@@ -676,12 +718,16 @@ func (w *witnesses) place(p *pendingWitness, r *Request, resource string) (Witne
 				return witness, true
 			}
 		}
-		for _, candidate := range w.home.tidy(resource) {
+		var witness Witness
+		ok := false
+		w.home.tidy(resource, func(candidate string) bool {
 			if suits(candidate) {
-				if witness, ok := try(candidate); ok {
-					return witness, true
-				}
+				witness, ok = try(candidate)
 			}
+			return ok
+		})
+		if ok {
+			return witness, true
 		}
 	}
 	return try(resource)
@@ -798,6 +844,12 @@ func (w *witnesses) sides(group int) *[2]Compiled {
 // identity is a text that is the same for equal requests only; sorted, requests stand by action, then resource.
 func (r *Request) identity() string {
 	n := len(r.Action) + len(r.Resource) + len(r.Caller.ARN) + len(r.Caller.Session) + len(r.Caller.Service) + 16
+	for key, values := range r.Context {
+		n += len(key) + 2
+		for _, v := range values {
+			n += len(v) + 2
+		}
+	}
 	var b strings.Builder
 	b.Grow(n)
 	for _, s := range [...]string{r.Action, r.Resource, string(r.Caller.Kind), r.Caller.ARN, r.Caller.Session, r.Caller.Service} {
@@ -807,7 +859,13 @@ func (r *Request) identity() string {
 	if len(r.Context) == 0 {
 		return b.String()
 	}
-	for _, key := range slices.Sorted(maps.Keys(r.Context)) {
+	var room [16]string
+	names := room[:0]
+	for key := range r.Context {
+		names = append(names, key)
+	}
+	slices.Sort(names)
+	for _, key := range names {
 		b.WriteString(key)
 		for _, v := range r.Context[key] {
 			b.WriteByte(1)

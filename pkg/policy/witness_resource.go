@@ -122,38 +122,36 @@ func (h *home) resource(action string, form int) string {
 	return arn
 }
 
-// tidy lists forms of a found resource that read better, best first: its parts replaced by the home's.
-func (h *home) tidy(resource string) []string {
+// tidy calls try with forms of a found resource that read better, best first, until it says yes: the parts that IAM knows other
+// values of are replaced by those.
+func (h *home) tidy(resource string, try func(string) bool) {
 	a, ok := splitARN(resource)
 	if !ok {
-		return nil
+		return
 	}
-	write := func(a arn) string {
-		return "arn:" + a.partition + ":" + a.service + ":" + a.region + ":" + a.account + ":" + a.resource
-	}
-	// Each part that IAM knows other values of is tried with them; what reads best comes first.
-	partitions := []string{a.partition}
+	partitions, regions, accounts := []string{a.partition}, []string{a.region}, []string{a.account}
 	if !slices.Contains(knownPartitions, a.partition) {
 		partitions = append(slices.Clone(knownPartitions), a.partition)
 	}
-	regions, accounts := []string{a.region}, []string{a.account}
 	if a.region != "" && a.region != h.region {
 		regions = []string{h.region, "us-east-1", "eu-west-1", a.region}
 	}
 	if a.account != "" && a.account != h.account && !isAccountID(a.account) {
 		accounts = []string{h.account, "444455556666", a.account}
 	}
-	var out []string
+	if len(partitions)+len(regions)+len(accounts) == 3 {
+		return
+	}
 	for _, a.partition = range partitions {
 		for _, a.region = range regions {
 			for _, a.account = range accounts {
-				if text := write(a); text != resource && !slices.Contains(out, text) {
-					out = append(out, text)
+				text := "arn:" + a.partition + ":" + a.service + ":" + a.region + ":" + a.account + ":" + a.resource
+				if text == resource || try(text) {
+					return
 				}
 			}
 		}
 	}
-	return out
 }
 
 // knownPartitions are partitions of AWS.

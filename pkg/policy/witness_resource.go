@@ -8,7 +8,7 @@ import (
 // home is the partition, Region and account that the policies speak of, so that a made-up ARN looks like theirs.
 type home struct {
 	partition, region, account string
-	made                       map[string]string // ARNs by service
+	made                       map[[2]string]string // ARNs by service and rest
 }
 
 // homeOf takes the first ARN of the statements that names a Region and an account.
@@ -49,6 +49,9 @@ func homeOf(statements []compared) home {
 
 // arn writes an ARN of the home. An empty region or account stays empty where the service has none.
 func (h *home) arn(service, rest string, regional bool) string {
+	if have, ok := h.made[[2]string{service, rest}]; ok {
+		return have
+	}
 	region, account := h.region, h.account
 	switch {
 	case service == "s3":
@@ -56,7 +59,12 @@ func (h *home) arn(service, rest string, regional bool) string {
 	case !regional:
 		region = ""
 	}
-	return "arn:" + h.partition + ":" + service + ":" + region + ":" + account + ":" + rest
+	if h.made == nil {
+		h.made = map[[2]string]string{}
+	}
+	arn := "arn:" + h.partition + ":" + service + ":" + region + ":" + account + ":" + rest
+	h.made[[2]string{service, rest}] = arn
+	return arn
 }
 
 // resource is what an action may be called on; the second form is for where the first will not do, and "" ends the list.
@@ -111,15 +119,7 @@ func (h *home) resource(action string, form int) string {
 	case "ssm":
 		return h.arn(service, "parameter/example", true)
 	}
-	if h.made == nil {
-		h.made = map[string]string{}
-	}
-	arn, ok := h.made[service]
-	if !ok {
-		arn = h.arn(service, "example", true)
-		h.made[service] = arn
-	}
-	return arn
+	return h.arn(service, "example", true)
 }
 
 // tidy calls try with forms of a found resource that read better, best first, until it says yes: the parts that IAM knows other

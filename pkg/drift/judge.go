@@ -240,6 +240,8 @@ func (j *judge) required(common *tally, own map[rotation.ARN]*tally) {
 			}
 		}
 		switch {
+		case a.Outcome == policy.Undecided && (r.Target == rotation.TargetMaster || r.Target == rotation.TargetMasterKey) && !j.described(r.Secret):
+			// declaration says it, once and with its cause.
 		case a.Outcome == policy.Undecided:
 			t.unknown = append(t.unknown, undecidedText(r, a)...)
 		case a.Denied():
@@ -254,6 +256,16 @@ func (j *judge) required(common *tally, own map[rotation.ARN]*tally) {
 		}
 	}
 	j.nameCommands()
+}
+
+// described says whether the master of one of the setup's secrets was described.
+func (j *judge) described(secret rotation.ARN) bool {
+	for i := range j.setup.Secrets {
+		if s := &j.setup.Secrets[i]; s.ARN == secret {
+			return j.setup.Master(s).Described()
+		}
+	}
+	return true
 }
 
 // undecidedText says what keeps a request from being decided.

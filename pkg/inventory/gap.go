@@ -33,7 +33,12 @@ func Gaps(g rotation.Group) []rotation.Gap {
 			add(secret.Gaps...)
 		}
 		for _, m := range s.Masters {
-			add(m.Gaps...)
+			for _, gap := range m.Gaps {
+				// That a declared master does not exist is an answer: the secret is unknown, and no read has failed.
+				if !slices.Contains(absentCodes, gap.Code) {
+					add(gap)
+				}
+			}
 			addPolicy(&m.Policy)
 		}
 		for _, k := range s.Keys {

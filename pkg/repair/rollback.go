@@ -14,7 +14,7 @@ import (
 
 // Undoing is what a person says of a rollback.
 type Undoing struct {
-	Change string // the id of one change; empty: all of the run
+	Change string // the id of one change of the run, or of what takes it back; empty: all of the run
 	// AcceptBroken writes also what breaks a rotation or opens what a repair had closed.
 	AcceptBroken bool
 }
@@ -43,6 +43,16 @@ func NewRollback(entries []ledger.Entry, judgements []drift.Judgement, u Undoing
 		p.plan.rests[unit.setup.Function.ARN] = unit.rests()
 	}
 	slices.Reverse(made)
+	if u.Change != "" && !slices.ContainsFunc(made, func(c Change) bool { return c.ID == u.Change }) {
+		// It may be the id under which the whole rollback was shown.
+		whole, err := NewRollback(entries, judgements, Undoing{AcceptBroken: u.AcceptBroken}, o, h)
+		if err != nil {
+			return p.plan, err
+		}
+		if i := slices.IndexFunc(whole.Changes, func(c Change) bool { return c.ID == u.Change }); i >= 0 {
+			u.Change = whole.Changes[i].Undoes
+		}
+	}
 	for _, c := range made {
 		if u.Change == "" || u.Change == c.ID {
 			p.undo(c, u.AcceptBroken)

@@ -225,6 +225,17 @@ func TestOneChangeCanBeRolledBackAlone(t *testing.T) {
 	if len(changes[0].Breaks) == 0 {
 		t.Error("the change does not say what it breaks")
 	}
+	// The id under which a rollback shows the change does as well.
+	b.now = b.now.Add(time.Hour)
+	b.opts.Approved = true
+	again := b.run(t)
+	if len(again) != 1 {
+		t.Fatalf("changes = %v", summary(again))
+	}
+	shown := b.rollback(t, repair.Undoing{})
+	if got, want := summary(b.rollback(t, repair.Undoing{Change: shown[0].ID, AcceptBroken: true})), []string{"done lambda:RemovePermission x"}; !slices.Equal(got, want) {
+		t.Errorf("changes = %v, want %v", got, want)
+	}
 }
 
 func TestAStoredPlanIsAppliedOnlyOnTheGroundItWasMadeOn(t *testing.T) {

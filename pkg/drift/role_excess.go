@@ -81,9 +81,6 @@ func (x *excess) compare(ceiling policy.Set) ([]*Finding, []string) {
 	var order []place
 	for i := range result.Excess {
 		w := &result.Excess[i]
-		if !possible(w.Request.Resource) {
-			continue
-		}
 		for _, ref := range w.Actual.By {
 			at, ok := x.place(ref, own)
 			if !ok {
@@ -114,14 +111,6 @@ func (x *excess) compare(ceiling policy.Set) ([]*Finding, []string) {
 		unsure = append(unsure, refText(r.Statement)+": "+r.Text)
 	}
 	return findings, unsure
-}
-
-// possible says whether a resource can have such an ARN. A policy variable before the fifth colon is literal text (IAM User Guide, "IAM
-// policy elements: Variables and tags", section "Resource element"), and no partition, service, Region or account is spelled like that:
-// the statement grants nothing.
-func possible(resource string) bool {
-	p := rotation.ARN(resource).Parts()
-	return !strings.ContainsAny(p.Partition+p.Service+p.Region+p.Account, "${}")
 }
 
 // place finds the statement in the account that a statement of the specialized policies comes from.

@@ -82,6 +82,18 @@ func specializeStatement(s *policy.Statement, version policy.Version, context ma
 			return out, false
 		}
 	}
+	if len(out.Resources) > 0 {
+		if out.Resources = slices.DeleteFunc(slices.Clone(out.Resources), impossible); len(out.Resources) == 0 {
+			return out, false
+		}
+	}
+	out.NotResources = slices.Clone(out.NotResources)
+	for i, r := range out.NotResources {
+		if impossible(r) {
+			// It leaves nothing out; the element stays, because without it the statement would have no resource at all.
+			out.NotResources[i] = nothing
+		}
+	}
 	if s.Effect == policy.Allow && len(out.Resources) > 0 {
 		out.Resources = slices.DeleteFunc(slices.Clone(out.Resources), func(r string) bool { return namesNoSecret(r) })
 		if len(out.Resources) == 0 {
@@ -96,6 +108,17 @@ func specializeStatement(s *policy.Statement, version policy.Version, context ma
 		}
 	}
 	return out, true
+}
+
+// nothing is an ARN in the grammar of policies that no resource has.
+const nothing = "arn:aws:nothing:::"
+
+// impossible says that no resource has an ARN that a Resource element names. A policy variable before the fifth colon is literal text
+// (IAM User Guide, "IAM policy elements: Variables and tags", section "Resource element"), and no partition, service, Region or account is
+// spelled like that.
+func impossible(resource string) bool {
+	p := rotation.ARN(resource).Parts()
+	return strings.ContainsAny(p.Partition+p.Service+p.Region+p.Account, "${}")
 }
 
 // holds says whether a condition is true in a context.

@@ -142,6 +142,7 @@ func patternLanguage(p *pattern, variables func(token) rune) *language {
 			return literalLanguage(p.tokens[0].text)
 		case shapePrefix:
 			return prefixLanguage(p.tokens[0].text)
+		default:
 		}
 	}
 	return newLanguage(tokenSymbols(p.tokens, p.fold, variables))
@@ -783,6 +784,7 @@ func ends(symbols []symbol) (first, last int, fine bool) {
 			last = i
 		case symbolStarInSegment, symbolAnyInSegment, symbolVariable:
 			return 0, 0, false
+		default:
 		}
 	}
 	return first, last, first >= 0

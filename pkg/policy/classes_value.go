@@ -47,7 +47,7 @@ func familyOf(c comparison, values []string, version Version) family {
 }
 
 // family is the family of a condition that does not compare text.
-func (k *condition) family() family { return familyOf(k.comparison, nil, "") }
+func (c *condition) family() family { return familyOf(c.comparison, nil, "") }
 
 // join is the family of a key that is tested as both.
 func (f family) join(g family) family {
@@ -133,7 +133,6 @@ type orderedClasses[T any] struct {
 	write   func(v T) string
 	between func(below, above *T) (T, bool) // a value in a gap; nil is no bound
 	some    string                          // a value when there is no point
-	gaps    []bool                          // whether gap i has a value
 }
 
 func newOrderedClasses[T any](c *orderedClasses[T], tests []*condition, b *budget) *orderedClasses[T] {

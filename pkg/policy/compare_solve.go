@@ -363,6 +363,7 @@ func (c *comparer) reduce(require, clause []int32) (rest []int32, met bool) {
 				return nil, true
 			case relationImplies:
 				drop = true
+			default:
 			}
 		}
 		if !drop {

@@ -370,14 +370,15 @@ func (v *vocabulary) condition(s *compared, j int) (int32, requirement) {
 }
 
 // text says whether the operator compares text. A Bool with a policy variable does.
-func (k *condition) text() bool {
-	switch k.comparison {
+func (c *condition) text() bool {
+	switch c.comparison {
 	case stringEquals, stringEqualsIgnoreCase, stringLike, arnLike, binaryEquals:
 		return true
 	case boolEquals:
-		return slices.ContainsFunc(k.operands, func(o operand) bool { return o.pattern.variable })
+		return slices.ContainsFunc(c.operands, func(o operand) bool { return o.pattern.variable })
+	default:
+		return false
 	}
-	return false
 }
 
 // principal numbers the Principal element of a statement.
@@ -416,6 +417,7 @@ func (v *vocabulary) bit(s *compared, number int32) int32 {
 			return bitNever
 		case requires:
 			atoms = append(atoms, a)
+		default:
 		}
 		if j == len(s.conditions) {
 			break
@@ -490,7 +492,7 @@ func (v *vocabulary) merge(bits []int32) []int32 {
 			continue
 		}
 		like := []int32{listed}
-		any := false
+		everywhere := false
 		for j := i + 1; j < len(bits); j++ {
 			y := &v.bits[bits[j]]
 			if done[j] || y.principal != x.principal || y.role != x.role {
@@ -503,10 +505,10 @@ func (v *vocabulary) merge(bits []int32) []int32 {
 			}
 		}
 		for _, y := range bits {
-			any = any || v.bits[y].principal == x.principal && v.bits[y].role == x.role && slices.Equal(v.bits[y].atoms, rest)
+			everywhere = everywhere || v.bits[y].principal == x.principal && v.bits[y].role == x.role && slices.Equal(v.bits[y].atoms, rest)
 		}
 		switch {
-		case any: // another one asks the same of every resource
+		case everywhere: // another one asks the same of every resource
 		case len(like) == 1:
 			out = append(out, b)
 		default:

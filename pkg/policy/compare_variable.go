@@ -143,6 +143,7 @@ func (c *comparer) assumeVariables() {
 		case neverHolds:
 			// No request is like that: a test that nothing passes says so.
 			c.impossible = true
+		default:
 		}
 	}
 	for i := range c.variables {
@@ -153,6 +154,7 @@ func (c *comparer) assumeVariables() {
 		d := v.dimension(x.key)
 		several := v.dimensions[d].several
 		switch x.state {
+		case variableOpen: // asks nothing
 		case variableAbsent, variableFixed:
 			if c.pins == nil {
 				c.pins = make([]pin, len(v.dimensions))
@@ -208,6 +210,7 @@ func (c *comparer) readableCase() []variableCase {
 		switch f := c.keys.dimensions[c.keys.dimension(x.key)].family; f {
 		case familyNumber, familyDate, familyBoolean, familyAddress:
 			x.value = typedValue(f)
+		default:
 		}
 	}
 	// A variable that a condition compares with another variable's key takes its value.
@@ -335,6 +338,7 @@ func (c *comparer) variableValues(k variableCase) []string {
 			}
 		}
 		return out
+	default:
 	}
 	add(readableValue(k.lower))
 	for i := range c.words.tests {

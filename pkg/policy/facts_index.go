@@ -202,6 +202,7 @@ func (c *comparer) context(profile int32, caller int) *factContext {
 			x.require = append(x.require, a)
 		case neverHolds:
 			x.impossible = true
+		default:
 		}
 	}
 	for _, n := range c.facts.sets[profile] {

@@ -25,15 +25,6 @@ var actionLines = sync.OnceValue(func() map[string]string {
 // actionNames are the actions of a service without the service, with spaces between.
 func actionNames(service string) string { return actionLines()[service] }
 
-// realActions lists actions of a service, those that expose most first.
-func realActions(service string) []string {
-	names := strings.Fields(actionNames(service))
-	for i, n := range names {
-		names[i] = service + ":" + n
-	}
-	return names
-}
-
 // realServices are the services that an action is taken from when any will do.
 var realServices = []string{"secretsmanager", "iam", "kms", "s3", "lambda", "sts", "ec2", "logs", "dynamodb", "sqs", "sns", "ssm", "rds"}
 

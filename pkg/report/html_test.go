@@ -56,7 +56,7 @@ func TestHTMLOfEverySituation(t *testing.T) {
 
 // elements are all that the page may consist of, with the attributes that each may have.
 var elements = map[string][]string{
-	"html": {"lang"}, "head": {}, "meta": {"charset", "http-equiv", "content", "name"}, "title": {}, "style": {}, "script": {},
+	"html": {"lang"}, "head": {}, "meta": {"charset", "http-equiv", "content", "name"}, "title": {}, "style": {}, "script": {}, "noscript": {},
 	"body": {}, "header": {}, "nav": {"aria-label"}, "main": {}, "section": {"id", "aria-labelledby", "class"},
 	"h1": {"id"}, "h2": {"id", "tabindex"}, "p": {"class", "id", "role", "hidden"}, "a": {"href", "class", "data-pick"}, "b": {"class"}, "i": {}, "small": {}, "span": {"class"},
 	"svg": {"class", "viewBox", "preserveAspectRatio", "aria-hidden"}, "rect": {"data-v", "x", "width", "height"},
@@ -297,5 +297,47 @@ func TestSpanIsToTheHourWithinAWeek(t *testing.T) {
 		if got := span(d); got != want {
 			t.Errorf("span(%s) = %q, want %q", d, got, want)
 		}
+	}
+}
+
+// large is an account with a mix that real ones have: most in sync, some with a finding of severity info, a fifth worse.
+func large(secrets int) Outcome {
+	o := Outcome{Account: accountID, Region: region, Mode: repair.ModeReport, At: now}
+	for i := range secrets {
+		name := fmt.Sprintf("prod/service-%04d/db-%05d", i/3, i)
+		next := in(time.Duration(i%720-24) * time.Hour)
+		var j drift.Judgement
+		switch i % 10 {
+		case 0:
+			denials := []*drift.Finding{denied("f-"+name, name, "secretsmanager:GetSecretValue"), denied("g-"+name, name, "secretsmanager:PutSecretValue")}
+			j = judged(name, drift.Broken, next, "the next rotation fails: secretsmanager:GetSecretValue on "+string(secretARN(name))+" is denied; and 1 more", denials...)
+		case 1:
+			j = judged(name, drift.Drifted, next, "rotation works, but anybody may invoke the function", public(name), info(name))
+		case 2, 3, 4:
+			j = judged(name, drift.InSync, next, "every request that rotation needs is allowed", info(name))
+		case 5:
+			j = judged(name, drift.Skipped, nil, "rotation is not enabled")
+		default:
+			j = judged(name, drift.InSync, next, "every request that rotation needs is allowed")
+		}
+		o.Add(&j)
+	}
+	o.Sort()
+	return o
+}
+
+func BenchmarkWriteHTML(b *testing.B) {
+	for _, n := range []int{10, 1000, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			o := large(n)
+			size := len(htmlOf(b, &o))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := o.WriteHTML(io.Discard); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(size)/float64(n), "B/secret")
+		})
 	}
 }

@@ -4,6 +4,27 @@
   const said = document.getElementById("said");
   page.classList.add("js");
 
+  // What a secret opens to is held as text until it is asked for. It is this page's own markup, in which all else is escaped; the
+  // parser runs nothing, and the content policy would not let it.
+  const policy = window.trustedTypes ? trustedTypes.createPolicy("report", { createHTML: text => text }) : { createHTML: text => text };
+  const held = row => {
+    const last = row.firstElementChild.lastElementChild;
+    return last.tagName === "NOSCRIPT" ? last : null;
+  };
+  const fill = row => {
+    const text = held(row);
+    if (!text) return;
+    const parsed = new DOMParser().parseFromString(policy.createHTML(text.textContent), "text/html");
+    text.replaceWith(...parsed.body.childNodes);
+  };
+  const fillMost = 1000; // as many are filled at once, so that the browser's own search finds what is in them
+  const secrets = Array.from(document.querySelectorAll("#rows .row"));
+  if (secrets.length <= fillMost) secrets.forEach(fill);
+  document.addEventListener("toggle", event => {
+    const row = event.target.open && event.target.closest(".row");
+    if (row) fill(row);
+  }, true);
+
   // Copying works from a file too; where the browser refuses it, the text is selected.
   document.addEventListener("click", async event => {
     const button = event.target.closest("button.copy");
@@ -25,7 +46,12 @@
   // What is linked to is opened, and the way to it too.
   const reveal = () => {
     const id = decode(location.hash.slice(1));
-    const target = id && !id.startsWith("?") && document.getElementById(id);
+    if (!id || id.startsWith("?")) return;
+    if (!document.getElementById(id)) {
+      const row = secrets.find(e => held(e) && held(e).textContent.includes(` id="${id}"`));
+      if (row) fill(row);
+    }
+    const target = document.getElementById(id);
     if (!target) return;
     const row = target.closest(".row, .change");
     if (!row) return;
@@ -43,12 +69,17 @@
   const filter = newFilter();
   window.addEventListener("hashchange", reveal);
   reveal();
+  // Once more, as the browser takes the focus away when it goes to what the address names.
+  window.addEventListener("load", () => setTimeout(reveal));
 
   // Paper has nothing to click: what is not in sync, and every change, is printed open.
   let opened = [];
   window.addEventListener("beforeprint", () => {
     opened = [...document.querySelectorAll(".worse:not([hidden]) > details:not([open]), .change > details:not([open])")];
-    for (const e of opened) e.open = true;
+    for (const e of opened) {
+      fill(e.parentElement);
+      e.open = true;
+    }
   });
   window.addEventListener("afterprint", () => {
     for (const e of opened) e.open = false;
@@ -63,20 +94,30 @@
     const openAll = document.getElementById("open");
     const openMost = 300; // opening more at once would keep the browser busy for seconds
     const ranks = ["critical", "high", "medium", "low", "info"];
-    const rows = Array.from(list.children, (element, place) => ({ element, place }));
+    const chunks = Array.from(list.children), chunk = chunks[0].children.length;
+    const rows = secrets.map((element, place) => ({ element, place }));
     let order = "soonest", timer = 0, full = false, suggested = false;
     form.hidden = false;
+
+    // The text of markup: tags left out, the references undone that the page is written with.
+    const names = { lt: "<", gt: ">", amp: "&", quot: '"' };
+    const plain = markup => markup.replace(/<[^>]*>/g, " ").replace(/&(?:#(\d+)|(\w+));/g, (all, code, name) => (code ? String.fromCodePoint(code) : names[name] || all));
 
     // What is searched is collected when it is first needed.
     const collect = () => {
       if (full) return;
       full = true;
       for (const row of rows) {
-        const e = row.element;
-        row.text = e.textContent.toLowerCase();
+        const e = row.element, markup = held(e) ? held(e).textContent : "";
         row.name = e.querySelector(".name").textContent;
         row.fn = e.querySelector(".fn").textContent;
-        row.tags = Array.from(e.querySelectorAll(".tag"), t => t.textContent);
+        if (markup) {
+          row.text = (e.querySelector("summary").textContent + " " + plain(markup)).toLowerCase();
+          row.tags = Array.from(markup.matchAll(/<span class="tag">([^<]*)</g), m => plain(m[1]));
+        } else {
+          row.text = e.textContent.toLowerCase();
+          row.tags = Array.from(e.querySelectorAll(".tag"), t => t.textContent);
+        }
         row.rank = ranks.findIndex(s => (e.dataset.s || "").split(" ").includes(s));
         if (row.rank < 0) row.rank = ranks.length;
       }
@@ -109,9 +150,11 @@
         severity: (a, b) => a.rank - b.rank || a.place - b.place,
         name: (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.place - b.place),
       }[by];
-      const all = document.createDocumentFragment();
-      for (const row of rows.sort(compare)) all.append(row.element);
-      list.append(all);
+      // Outside of the page, because moving rows one by one inside of it makes the browser look at the page for each.
+      const after = list.nextSibling;
+      list.remove();
+      rows.sort(compare).forEach((row, i) => chunks[Math.floor(i / chunk)].append(row.element));
+      after.before(list);
     };
 
     const apply = () => {
@@ -123,7 +166,8 @@
       if (words.length || fn || tag) collect();
       sort(data.get("order"));
       let n = 0;
-      for (const row of rows) {
+      const counts = new Array(chunks.length).fill(0);
+      rows.forEach((row, i) => {
         const { v, s = "" } = row.element.dataset;
         const passes = (!verdicts.size || verdicts.has(v)) &&
           (!severities.length || severities.some(name => s.split(" ").includes(name))) &&
@@ -131,8 +175,12 @@
           (!tag || row.tags.some(t => t.toLowerCase().includes(tag))) &&
           words.every(word => row.text.includes(word));
         if (row.element.hidden === passes) row.element.hidden = !passes;
-        if (passes) n++;
-      }
+        if (passes) { n++; counts[Math.floor(i / chunk)]++; }
+      });
+      chunks.forEach((e, i) => {
+        e.hidden = counts[i] === 0;
+        e.style.setProperty("--shown", counts[i]);
+      });
       shown.textContent = n === rows.length ? n + " shown" : n + " of " + rows.length + " shown";
       nothing.hidden = n > 0;
       list.hidden = n === 0;

@@ -31,7 +31,14 @@ func familyOf(c comparison, values []string, version Version) family {
 	case dateEquals, dateLessThan, dateLessThanEquals, dateGreaterThan, dateGreaterThanEquals:
 		return familyDate
 	case boolEquals:
-		if version == Version2012 && slices.ContainsFunc(values, func(s string) bool { return strings.Contains(s, "${") }) {
+		variable := func(text string) bool {
+			if !strings.Contains(text, "${") {
+				return false
+			}
+			p := newPattern(text, ruleText, false, true, true)
+			return p.variable
+		}
+		if version == Version2012 && slices.ContainsFunc(values, variable) {
 			return familyText
 		}
 		return familyBoolean

@@ -173,8 +173,9 @@ func (c *comparer) scan() {
 	c.keys.dimensions[resourceDimension].family = familyText
 	for i := range c.statement {
 		s := &c.statement[i]
-		for j := range s.written.Conditions {
-			written := &s.written.Conditions[j]
+		conditions := s.written.Conditions // compile leaves out what it does not know
+		for j := range conditions {
+			written := &conditions[j]
 			op, message := readOperator(written.Operator)
 			if message != "" {
 				c.compile(i)

@@ -86,9 +86,10 @@ func (g *generator) variablePair() (Set, Set) {
 var triedHomes = []string{"*", "arn:aws:s3:::home/alice", "arn:aws:s3:::home/bob", "arn:aws:s3:::home/al", "arn:aws:s3:::home/zed", "arn:aws:s3:::home/x", "arn:aws:s3:::home/", "arn:aws:s3:::home/zed/f", "arn:aws:s3:::home/alice/f",
 	"arn:aws:s3:::home/bob/f", "arn:aws:s3:::home/f/bob", "arn:aws:s3:::home/f/zed", "arn:aws:s3:::home/f/alice", "arn:aws:s3:::home/al/al", "arn:aws:s3:::home/x/zed", "arn:aws:s3:::other", "arn:aws:s3:::home/${aws:username}", "arn:aws:s3:::home//f", "arn:aws:s3:::home/f/"}
 
-func variablePairs(t *testing.T, n int) {
-	doubts := 0
-	for seed := range n {
+func variablePairs(t *testing.T, from, to int) {
+	t.Helper()
+	n, doubts := to-from, 0
+	for seed := from; seed < to; seed++ {
 		g := &generator{Rand: rand.New(rand.NewPCG(uint64(seed), 9))}
 		expected, actual := g.variablePair()
 		got := Compare(expected, actual, nil)
@@ -114,4 +115,4 @@ func variablePairs(t *testing.T, n int) {
 	}
 }
 
-func TestCompareVariablesAgainstBruteForce(t *testing.T) { variablePairs(t, randomPairs(500, 10_000)) }
+func TestCompareVariablesAgainstBruteForce(t *testing.T) { variablePairs(t, 0, 500) }

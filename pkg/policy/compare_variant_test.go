@@ -143,8 +143,11 @@ func rewriteSet(t *testing.T, r *rand.Rand, s Set, rewrite func(*testing.T, *ran
 }
 
 // TestCompareIsTheSameForVariants: a document written in another way gets the same verdict, and is equivalent to what it was.
-func TestCompareIsTheSameForVariants(t *testing.T) {
-	for seed := range randomPairs(250, 25_000) {
+func TestCompareIsTheSameForVariants(t *testing.T) { variantPairs(t, 0, 250) }
+
+func variantPairs(t *testing.T, from, to int) {
+	t.Helper()
+	for seed := from; seed < to; seed++ {
 		g := &generator{Rand: rand.New(rand.NewPCG(uint64(seed), 5))}
 		expected, actual := g.pair()
 		if seed%3 == 0 {
@@ -237,9 +240,11 @@ func (g *generator) resourcePair() (Set, Set) {
 	return expected, actual
 }
 
-func TestCompareResourcePoliciesAgainstBruteForce(t *testing.T) {
-	n := randomPairs(250, 20_000)
-	for seed := range n {
+func TestCompareResourcePoliciesAgainstBruteForce(t *testing.T) { resourcePairs(t, 0, 250) }
+
+func resourcePairs(t *testing.T, from, to int) {
+	t.Helper()
+	for seed := from; seed < to; seed++ {
 		g := &generator{Rand: rand.New(rand.NewPCG(uint64(seed), 6))}
 		expected, actual := g.resourcePair()
 		got := Compare(expected, actual, nil)

@@ -378,13 +378,22 @@ func (d *domain) mixed(c *comparer, require []int32, requireElements, tellElemen
 			d.try(c, require, value)
 			continue
 		}
+		// A value with no spelling at hand that the texts leave may still have others.
+		found := false
 		for _, spelling := range respell(value) {
 			if !slices.Contains(texts, spelling) {
 				d.try(c, require, spelling)
+				found = true
 				break
 			}
 		}
+		literal = literal && found
 	}
+	// A whole number is a moment, too: no class of one family says what it is in the other.
+	of := func(f family) bool {
+		return slices.ContainsFunc(typed, func(k *condition) bool { return k.family() == f })
+	}
+	literal = literal && !(of(familyNumber) && of(familyDate))
 	d.complete = literal && !c.budget.spent()
 }
 

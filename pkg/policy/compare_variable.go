@@ -243,6 +243,20 @@ func (c *comparer) readableCase() []variableCase {
 	return out
 }
 
+// emptyCase gives every variable the empty value, which a tag may have: a pattern then reads as if the variable were not there. A
+// language with an open variable says nothing of it.
+func (c *comparer) emptyCase() []variableCase {
+	out := c.readableCase()
+	for i := range out {
+		switch c.keys.dimensions[c.keys.dimension(out[i].key)].family {
+		case familyNumber, familyDate, familyBoolean, familyAddress: // the empty text is none of these
+		default:
+			out[i].value = ""
+		}
+	}
+	return out
+}
+
 // variableCases lists the cases of the variables that a comparison with open variables could not settle: together they are
 // all there are, and those with a value come before the rest.
 func (c *comparer) variableCases() (concrete, rest [][]variableCase) {
@@ -311,7 +325,7 @@ func (c *comparer) variableCases() (concrete, rest [][]variableCase) {
 }
 
 // maxVariableValues bounds the values that a variable is tried with.
-const maxVariableValues = 8
+const maxVariableValues = 9
 
 // variableValues lists the values of a variable that may matter: a readable one first, then those that statements compare the
 // key with, and those that make a pattern with the variable meet another text.
@@ -341,6 +355,7 @@ func (c *comparer) variableValues(k variableCase) []string {
 	default:
 	}
 	add(readableValue(k.lower))
+	add("") // a tag may be empty, and then a pattern is without the variable
 	for i := range c.words.tests {
 		t := &c.words.tests[i]
 		if t.dimension != d || t.element == nil {

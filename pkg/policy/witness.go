@@ -79,6 +79,8 @@ func (w *witnesses) explore() {
 	w.begin(w.readableCase())
 	w.visit(true)
 	if len(w.variableKeys) > 0 {
+		w.begin(w.emptyCase())
+		w.visit(false)
 		w.begin(w.variableKeys)
 		w.visit(false)
 	}
@@ -344,13 +346,13 @@ func (w *witnesses) settle() {
 		return
 	}
 	concrete, rest := w.variableCases()
+	possible := map[item]bool{}
 	for _, one := range concrete {
 		if !w.open() || w.budget.spent() {
 			break
 		}
-		w.lookAgain(one, nil)
+		w.lookAgain(one, possible)
 	}
-	possible := map[item]bool{}
 	for _, one := range rest {
 		if !w.open() {
 			return

@@ -13,6 +13,7 @@ type pageChange struct {
 	Status              repair.Status
 	Call                repair.Call
 	Name, Subject       string
+	On                  string // the subject, without what all have in common
 	Reason, Proof       string
 	Until, At           *pageTime
 	Secrets             []*pageReference
@@ -41,7 +42,7 @@ func (p *page) Changes() []pageChange {
 func (p *page) change(c *repair.Change) pageChange {
 	v := pageChange{
 		Anchor: p.once("c-" + c.ID), ID: inert(c.ID), Status: c.Status, Call: c.Call, Name: inert(c.Name), Subject: inert(string(c.Subject)),
-		Reason: inert(c.Reason), Proof: proofText(&c.Proof), New: c.Before == "", Diff: hunks(c.Diff),
+		On: brief(inert(string(c.Subject))), Reason: sentence(brief(inert(c.Reason))), Proof: proofText(&c.Proof), New: c.Before == "", Diff: hunks(c.Diff),
 		Before: strings.Join(layOutIfAny(c.Before), "\n"), After: strings.Join(layOutIfAny(c.After), "\n"),
 	}
 	if c.NotBefore != nil && c.Status == repair.Waiting {

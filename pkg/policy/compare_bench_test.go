@@ -61,6 +61,23 @@ func BenchmarkCompareTemplate(b *testing.B) {
 	}
 }
 
+// BenchmarkCompareWithFacts compares a role with its template for ten secrets at hand, told what services do.
+func BenchmarkCompareWithFacts(b *testing.B) {
+	expected, actual := identitySet(b, templateText), identitySet(b, roleTexts...)
+	b.ReportAllocs()
+	for b.Loop() {
+		own := &Facts{Universe: []UniverseFact{{Resources: []string{"arn:*:secretsmanager:*:*:secret:*"}, Without: map[string][]string{"secretsmanager:resource/AllowRotationLambdaArn": {"arn:aws:lambda:eu-west-1:111122223333:function:rotate"}}}}}
+		for i := range 10 {
+			own.Resources = append(own.Resources, ResourceFact{ARN: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/db" + string(rune('a'+i)) + "-AbCdEf",
+				Keys: map[string][]string{"secretsmanager:resource/AllowRotationLambdaArn": {"arn:aws:lambda:eu-west-1:111122223333:function:rotate"}}})
+		}
+		got := Compare(expected, actual, BuiltinFacts().With(own))
+		if got.Verdict() != OnlyExcess || len(got.Indeterminate) > 0 {
+			b.Fatal(got)
+		}
+	}
+}
+
 // BenchmarkVersusAwspolicyequivalence decides a pair from its texts, with this package and with a comparison of structure.
 func BenchmarkVersusAwspolicyequivalence(b *testing.B) {
 	b.Run("ours", func(b *testing.B) {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -29,22 +30,17 @@ func (f *Facts) index() *factIndex {
 	if x := f.ready.Load(); x != nil {
 		return x
 	}
-	x := &factIndex{literal: map[string][]int32{}, services: map[string][]int32{}}
+	x := &factIndex{}
 	if f.base != nil {
-		base := f.base.index()
-		x.facts = slices.Clone(base.facts)
-		for k, v := range base.literal {
-			x.literal[k] = slices.Clip(v)
-		}
-		for k, v := range base.services {
-			x.services[k] = slices.Clip(v)
-		}
-		x.complete = slices.Clone(base.complete)
-		x.globs = slices.Clone(base.globs)
-		x.actions = slices.Clone(base.actions)
-		x.keys = slices.Clone(base.keys)
-		x.universe = slices.Clone(base.universe)
-		x.resources, x.at = base.resources, base.at
+		*x = *f.base.index()
+		x.facts, x.keys, x.universe = slices.Clip(x.facts), slices.Clip(x.keys), slices.Clip(x.universe)
+		x.complete, x.globs, x.actions = slices.Clip(x.complete), slices.Clip(x.globs), slices.Clip(x.actions)
+	}
+	if len(f.Actions) > 0 {
+		x.literal, x.services = maps.Clone(x.literal), maps.Clone(x.services)
+	}
+	if x.literal == nil {
+		x.literal, x.services = map[string][]int32{}, map[string][]int32{}
 	}
 	x.add(f)
 	f.ready.Store(x)
@@ -64,9 +60,9 @@ func (x *factIndex) add(f *Facts) {
 				if _, known := x.literal[lower]; !known {
 					x.actions = append(x.actions, text)
 				}
-				x.literal[lower] = append(x.literal[lower], n)
+				x.literal[lower] = append(slices.Clip(x.literal[lower]), n)
 			case name == "*" && !strings.ContainsAny(service, "*?"):
-				x.services[service] = append(x.services[service], n)
+				x.services[service] = append(slices.Clip(x.services[service]), n)
 			default:
 				p := newPattern(lower, ruleText, true, false, false)
 				x.globs = append(x.globs, factGlob{patternLanguage(&p, nil), n})

@@ -59,8 +59,9 @@ func (j *judged) faults(expected, actual policy.Set) []fault {
 				shown[fmt.Sprint(ref)] = true
 			}
 			for key := range r.Context {
-				// A decision does not name the boundary's statements, so a key that one of them asks for may stand.
-				if expected.Boundary != nil || actual.Boundary != nil {
+				// A decision does not name the boundary's statements, so a key that one of them asks for may stand; and a
+				// request that shows the value of a variable may do so where its absence would do.
+				if expected.Boundary != nil || actual.Boundary != nil || strings.Contains(describe(expected)+describe(actual), "${") {
 					break
 				}
 				less := r

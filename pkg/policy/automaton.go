@@ -492,7 +492,7 @@ func (l *language) step(from int32, c rune, b *budget) int32 {
 			return e.to
 		}
 	}
-	if c != other && !s.names(c) {
+	if c != other && c < variableMark && !s.names(c) {
 		c = other
 		for _, e := range s.edges {
 			if e.char == c {

@@ -131,8 +131,8 @@ func appendInt(key []byte, n int32) []byte {
 	return append(key, byte(n), byte(n>>8), byte(n>>16), byte(n>>24))
 }
 
-// language numbers what a pattern matches; written is its text.
-func (v *vocabulary) language(p *pattern, written string) int32 {
+// language numbers what a pattern matches.
+func (v *vocabulary) language(p *pattern) int32 {
 	key := append(v.key[:0], 'l')
 	switch {
 	case p.never:
@@ -147,16 +147,27 @@ func (v *vocabulary) language(p *pattern, written string) int32 {
 		flags := byte(p.rule)
 		if p.fold {
 			flags |= 4
-			written = lowerASCII(written)
 		}
-		if p.variable {
-			flags |= 8
+		key = append(key, 't', '0'+flags)
+		for i := range p.tokens {
+			t := &p.tokens[i]
+			kind := byte(t.kind)
+			if t.within {
+				kind |= 8
+			}
+			if t.defaulted {
+				kind |= 16
+			}
+			key = append(key, '0'+kind)
+			if t.kind == tokenVariable {
+				for k := range len(t.text) {
+					key = append(key, lowerByte(t.text[k]))
+				}
+				key = append(append(appendInt(key, -1), t.fallback...), 0)
+			} else {
+				key = append(appendInt(key, int32(len(t.text))), t.text...)
+			}
 		}
-		wild := byte('t')
-		if slices.ContainsFunc(p.tokens, func(t token) bool { return t.kind == tokenStar || t.kind == tokenOne }) {
-			wild = 'w'
-		}
-		key = append(append(key, wild, '0'+flags), written...)
 	}
 	v.key = key
 	l, known := v.intern(len(v.languages))
@@ -325,13 +336,9 @@ func (v *vocabulary) resource(s *compared) (int32, requirement) {
 	if !s.hasResource {
 		return 0, requiresNil
 	}
-	written := s.written.Resources
-	if s.notResource {
-		written = s.written.NotResources
-	}
 	v.numbers = v.numbers[:0]
 	for i := range s.resources {
-		v.numbers = append(v.numbers, v.language(&s.resources[i], written[i]))
+		v.numbers = append(v.numbers, v.language(&s.resources[i]))
 	}
 	return v.atom(v.textTest(resourceDimension, s.notResource), forAnyValue, false)
 }
@@ -359,10 +366,10 @@ func (v *vocabulary) condition(s *compared, j int) (int32, requirement) {
 			}
 			if k.comparison == boolEquals && !o.pattern.variable {
 				p := newPattern(strconv.FormatBool(o.boolean), ruleText, false, false, true)
-				v.numbers = append(v.numbers, v.language(&p, strconv.FormatBool(o.boolean)))
+				v.numbers = append(v.numbers, v.language(&p))
 				continue
 			}
-			v.numbers = append(v.numbers, v.language(&o.pattern, s.written.Conditions[j].Values[i]))
+			v.numbers = append(v.numbers, v.language(&o.pattern))
 		}
 		return v.atom(v.textTest(d, k.negated), k.quantifier, absent)
 	}

@@ -166,13 +166,13 @@ func (c *comparer) assumeVariables() {
 		case variableOther, variableColon:
 			if c.variableColons {
 				p := newPattern("*:*", ruleText, true, false, false)
-				v.numbers = append(v.numbers[:0], v.language(&p, "*:*"))
+				v.numbers = append(v.numbers[:0], v.language(&p))
 				need(v.atom(v.textTest(d, x.state == variableOther), single, false))
 			}
 			if several {
 				v.numbers = v.numbers[:0]
 				p := newPattern("*", ruleText, true, false, false)
-				v.numbers = append(v.numbers, v.language(&p, "*"))
+				v.numbers = append(v.numbers, v.language(&p))
 				need(v.atom(v.textTest(d, false), single, false))
 			} else {
 				need(v.atom(v.presence(d, true), forAnyValue, false))
@@ -190,7 +190,7 @@ func (c *comparer) assumeVariables() {
 				continue
 			}
 			p := newPattern("*", ruleText, true, false, false)
-			v.numbers = append(v.numbers[:0], v.language(&p, "*"))
+			v.numbers = append(v.numbers[:0], v.language(&p))
 			if a, what := v.atom(v.textTest(d, false), single, true); what == requires {
 				c.refuse = append(c.refuse, []int32{a})
 			}

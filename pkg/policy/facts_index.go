@@ -273,7 +273,7 @@ func (c *comparer) context(profile int32, caller int) *factContext {
 // literal numbers the language of one text.
 func (v *vocabulary) literal(text string) int32 {
 	p := newPattern(text, ruleText, false, false, false)
-	return v.language(&p, text)
+	return v.language(&p)
 }
 
 // resourceTest numbers the test for a match of any of the patterns.
@@ -281,7 +281,7 @@ func (v *vocabulary) resourceTest(patterns []string) int32 {
 	v.numbers = v.numbers[:0]
 	for _, text := range patterns {
 		p := newPattern(text, ruleResource, true, false, false)
-		v.numbers = append(v.numbers, v.language(&p, text))
+		v.numbers = append(v.numbers, v.language(&p))
 	}
 	return v.textTest(resourceDimension, false)
 }

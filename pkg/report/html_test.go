@@ -225,6 +225,7 @@ func FuzzHTMLIsInert(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		o := filled(text)
+		o.Secrets, o.Changes = o.Secrets[:1], o.Changes[3:4] // more of the same would only make it slow
 		checkPage(t, htmlOf(t, &o))
 	})
 }

@@ -260,5 +260,6 @@ func appended(doc, statement string) string {
 	if strings.Contains(doc, statement) {
 		return doc
 	}
-	return strings.TrimSuffix(doc, "]}") + "," + statement + "]}"
+	end := strings.LastIndex(doc, "]") // of the statements, however the document is laid out
+	return doc[:end] + "," + statement + "]}"
 }

@@ -251,6 +251,7 @@ func (b *bench) runWatched(t *testing.T, tr *tracer) []repair.Change {
 	b.withLedger(t, func(l ledger.Ledger) {
 		plan := b.planWith(t, l)
 		r := b.runner()
+		r.visible = 15 * time.Second // it ends when all is seen; a busy machine takes its time
 		r.cfg.HTTPClient = observed{tr}
 		var err error
 		if changes, err = r.repairer(l).Apply(t.Context(), plan); err != nil {

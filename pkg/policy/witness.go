@@ -79,9 +79,9 @@ func (w *witnesses) explore() {
 	w.begin(w.readableCase())
 	w.visit(true)
 	if len(w.variableKeys) > 0 {
-		w.begin(w.emptyCase())
-		w.visit(false)
 		w.begin(w.variableKeys)
+		w.visit(false)
+		w.begin(w.emptyCase())
 		w.visit(false)
 	}
 	if w.open() {

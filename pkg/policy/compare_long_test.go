@@ -11,3 +11,5 @@ func TestLongCompareResourcePoliciesAgainstBruteForce(t *testing.T) { resourcePa
 func TestLongCompareVariablesAgainstBruteForce(t *testing.T) { variablePairs(t, 10_000, 20_000) }
 
 func TestLongCompareIsTheSameForVariants(t *testing.T) { variantPairs(t, 10_000, 25_000) }
+
+func TestLongManagedPolicyPairsAreDecided(t *testing.T) { decidePairs(t, 10_000) }

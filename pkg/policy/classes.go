@@ -100,10 +100,34 @@ type textSpace struct {
 	vague    []bool // the class was not excluded, but no value of it is known
 	classes  []string
 	key      []byte
+	leaves   []leaf
 	inside   []uint64 // for each class that combinations wants, languages that its members are in
 	simple   int      // how many languages are easily asked, -1 before they are counted
 	general  int      // and how many are not
 	budget   *budget
+}
+
+// leaf is a set of languages that a value may be in, and one that it is not in, with the class that this makes.
+type leaf struct {
+	class   string
+	in, out uint64
+}
+
+// open says whether a leaf may have a value: not when one of the languages that it is in lies within those that it is not in.
+func (s *textSpace) open(languages []*language, x leaf) bool {
+	var outside []*language
+	for out := x.out; out != 0; out &= out - 1 {
+		outside = append(outside, languages[bits.TrailingZeros64(out)])
+	}
+	if len(outside) < 2 {
+		return true // pairs have been looked at
+	}
+	for in := x.in; in != 0; in &= in - 1 {
+		if within(languages[bits.TrailingZeros64(in)], outside, s.budget) {
+			return false
+		}
+	}
+	return true
 }
 
 // build writes a string that is likely in the chosen languages: the longest beginning, then what each has in its middle, then
@@ -188,6 +212,51 @@ func (s *textSpace) try(text string) {
 		}
 	}
 	s.add(text, false)
+}
+
+// another finds a text of a class beside the one at hand: a member of some language, or the text with a character more.
+func (s *textSpace) another(class, have string) (string, bool) {
+	is := func(text string) bool {
+		if text == have || !s.budget.spend(s.simple+s.general*(8+len(text))) {
+			return false
+		}
+		for _, e := range s.require {
+			if !e.holds(text) {
+				return false
+			}
+		}
+		for i, e := range s.tell {
+			if e.holds(text) != (class[i/8]&(1<<(i%8)) != 0) {
+				return false
+			}
+		}
+		return true
+	}
+	for _, list := range [][]*element{s.require, s.tell} {
+		for _, e := range list {
+			for _, l := range e.languages[:min(len(e.languages), 16)] {
+				for variant := range 6 {
+					if text := l.member(variant); !l.opaque && !l.empty && is(text) {
+						return text, true
+					}
+				}
+			}
+		}
+	}
+	chars := []rune(have)
+	for at := min(len(chars), 64); at >= 0; at-- {
+		for _, c := range "xa1Zé" {
+			if text := string(chars[:at]) + string(c) + string(chars[at:]); is(text) {
+				return text, true
+			}
+			if at < len(chars) {
+				if text := string(chars[:at]) + string(c) + string(chars[at+1:]); is(text) {
+					return text, true
+				}
+			}
+		}
+	}
+	return "", false
 }
 
 func (s *textSpace) add(text string, vague bool) bool {
@@ -355,10 +424,13 @@ func (s *textSpace) complete() bool {
 			return false
 		}
 		for _, class := range wanted {
-			copy(s.key, class)
-			s.add("", true)
+			// A class can have a value when some set of languages makes it up that is not ruled out.
+			if slices.ContainsFunc(s.leaves, func(x leaf) bool { return x.class == class && s.open(languages, x) }) {
+				copy(s.key, class)
+				s.add("", true)
+			}
 		}
-		return true
+		return !s.budget.spent()
 	}
 	s.meetings(languages)
 	if ok {
@@ -559,6 +631,7 @@ func (s *textSpace) combinations(languages []*language) (wanted []string, ok boo
 		return (mask == ^uint64(0) || mask&in != 0) != e.negated
 	}
 	found := make(map[string]bool)
+	opaque := slices.ContainsFunc(languages, func(l *language) bool { return l.opaque })
 	leaves := 0
 	var walk func(i int, in, out uint64) bool
 	walk = func(i int, in, out uint64) bool {
@@ -576,6 +649,9 @@ func (s *textSpace) combinations(languages []*language) (wanted []string, ok boo
 				if holds(e, tell[k], in) {
 					s.key[k/8] |= 1 << (k % 8)
 				}
+			}
+			if _, have := s.seen[string(s.key)]; !have && opaque {
+				s.leaves = append(s.leaves, leaf{string(s.key), in, out})
 			}
 			if _, have := s.seen[string(s.key)]; !have && !found[string(s.key)] {
 				found[string(s.key)] = true
@@ -611,19 +687,21 @@ func (s *textSpace) combinations(languages []*language) (wanted []string, ok boo
 // both are taken as characters of their own, which only a variable or a star takes. What holds for these words holds for any
 // values put in their place.
 func (l *language) holdsAll(p *language, b *budget) bool {
-	if !p.opaque || l.rough || l.empty || p.empty {
-		return false
+	return p.opaque && within(p, []*language{l}, b)
+}
+
+// within is holdsAll for the union of some languages.
+func within(p *language, union []*language, b *budget) bool {
+	if p.empty {
+		return true
 	}
-	if p.rough && l.opaque {
-		return false
-	}
-	mark := func(l *language, anything bool) *language {
+	mark := func(l *language, any bool) *language {
 		symbols := slices.Clone(l.symbols())
 		for i := range symbols {
 			if symbols[i].kind != symbolVariable {
 				continue
 			}
-			if anything {
+			if any {
 				symbols[i] = symbol{kind: symbolStar}
 			} else {
 				symbols[i] = symbol{symbolChar, variableMark + symbols[i].char}
@@ -631,9 +709,26 @@ func (l *language) holdsAll(p *language, b *budget) bool {
 		}
 		return newLanguage(symbols)
 	}
-	x, y := mark(p, p.rough), mark(l, false)
-	space := newTextSpace([]*element{{languages: []*language{x}}}, []*element{{languages: []*language{y}}}, b)
-	if !space.product([]*language{x, y}, []string{"\x00"}, true) {
+	x := mark(p, p.rough)
+	all := []*language{x}
+	e := &element{}
+	for _, l := range union {
+		// What a rough language holds is not known, and beside a rough p no variable means the same.
+		if l.empty || l.rough || p.rough && l.opaque {
+			continue
+		}
+		if l.universal() {
+			return true
+		}
+		y := mark(l, false)
+		e.languages = append(e.languages, y)
+		all = append(all, y)
+	}
+	if len(e.languages) == 0 {
+		return false
+	}
+	space := newTextSpace([]*element{{languages: []*language{x}}}, []*element{e}, b)
+	if x.universal() || !space.product(all, []string{"\x00"}, true) {
 		return false
 	}
 	_, outside := space.seen["\x00"]

@@ -22,6 +22,15 @@ func (c *comparer) callerClasses() []callerClass {
 	for i, s := range v.principals[1:] {
 		c.naming[i+1] = newPrincipalIndex(s)
 	}
+	// A session is one of the role of its name, wherever that is in the account: names are unique there.
+	named := map[string]string{}
+	for _, s := range v.principals[1:] {
+		for i := range s.principals {
+			if p := &s.principals[i]; p.form == principalRole {
+				named[p.session] = p.id
+			}
+		}
+	}
 	used := map[string]bool{}
 	tried := map[Caller]bool{}
 	var callers []Caller
@@ -29,7 +38,12 @@ func (c *comparer) callerClasses() []callerClass {
 		for i := range s.principals {
 			p := &s.principals[i]
 			used[p.id], used[accountOf(p.id)] = true, true
-			callers = append(callers, p.callers()...)
+			for _, caller := range p.callers() {
+				if role, ok := named[roleOf(caller.Session)]; ok {
+					caller.ARN = role
+				}
+				callers = append(callers, caller)
+			}
 		}
 	}
 	callers = append(callers, otherCallers(used)...)
@@ -58,6 +72,9 @@ func (c *comparer) callerClasses() []callerClass {
 	}
 	return out
 }
+
+// roleOf is what the ARNs of all sessions of a session's role begin with.
+func roleOf(session string) string { return session[:strings.LastIndexByte(session, '/')+1] }
 
 // statementOf finds a statement by what it was compiled to.
 func (c *comparer) statementOf(s *statement) int32 {

@@ -243,6 +243,14 @@ func (d *domain) read() {
 	}
 }
 
+// another is a second value of a class of texts, when one is found.
+func (d *domain) another(class int) (string, bool) {
+	if d.space == nil || d.isVague(class) {
+		return "", false
+	}
+	return d.space.another(d.space.classes[class], d.values[class])
+}
+
 // literal says whether the value is one that an element names: it may be alone in its class.
 func (s *textSpace) literal(text string) bool {
 	for _, list := range [][]*element{s.require, s.tell} {
@@ -337,6 +345,9 @@ func (d *domain) mixed(c *comparer, require []int32, requireElements, tellElemen
 				case l.single:
 					texts = append(texts, l.text)
 				case l.empty || l.universal():
+				case l.folded && !l.opaque && !slices.ContainsFunc(l.symbols(), func(s symbol) bool { return s.kind != symbolChar && s.kind != symbolFold }):
+					// One text in any case: of its spellings those that are tried stand for all.
+					texts = append(texts, l.member(0))
 				default:
 					literal = false
 					if !l.opaque {

@@ -643,9 +643,13 @@ func (s *state) pick() (values []string, vague bool) {
 			}
 		}
 	}
+	first := -1
 	for w, word := range chosen {
 		for ; word != 0; word &= word - 1 {
 			i := w*64 + bits.TrailingZeros64(word)
+			if first < 0 {
+				first = i
+			}
 			values = append(values, s.domain.value(i))
 			vague = vague || s.domain.isVague(i)
 		}
@@ -663,8 +667,10 @@ func (s *state) pick() (values []string, vague bool) {
 					values = append(values, s.domain.value(i))
 				}
 			}
+		} else if second, ok := s.domain.another(first); ok {
+			values = append(values, second)
 		} else {
-			values = append(values, values[0]+"-2")
+			vague = true
 		}
 	}
 	return values, vague

@@ -33,7 +33,7 @@ func (c *comparer) listVariables() []variableCase {
 		if !p.variable {
 			return
 		}
-		c.variableColons = c.variableColons || p.rule == ruleARN
+		c.variableColons = c.variableColons || p.early()
 		for _, t := range p.tokens {
 			if t.kind != tokenVariable {
 				continue
@@ -59,6 +59,23 @@ func (c *comparer) listVariables() []variableCase {
 		}
 	}
 	return out
+}
+
+// early says whether a variable stands before the resource part of an ARN that is compared by its components: there the
+// colons of its value would count.
+func (p *pattern) early() bool {
+	colons := 0
+	for _, t := range p.tokens {
+		switch {
+		case p.rule != ruleARN || colons >= arnColons:
+			return false
+		case t.kind == tokenVariable:
+			return true
+		case t.kind == tokenLiteral:
+			colons += strings.Count(t.text, ":")
+		}
+	}
+	return false
 }
 
 // variable says whether the statement may hold a policy variable.
@@ -100,7 +117,7 @@ func (c *comparer) resolve(p *pattern) *language {
 		}
 		tokens = append(tokens, t)
 	}
-	if rough && p.rule == ruleARN {
+	if rough && p.early() {
 		// Where the colons of the value are is not known, so neither is how far a wildcard reaches.
 		for i := range tokens {
 			tokens[i].within = false

@@ -425,6 +425,7 @@ func (w *witnesses) result() Result {
 	slices.SortStableFunc(w.reasons, func(a, b Reason) int {
 		return cmp.Or(strings.Compare(a.Statement.Document, b.Statement.Document), cmp.Compare(a.Statement.Index, b.Statement.Index), strings.Compare(a.Text, b.Text))
 	})
+	w.reasons = slices.Compact(w.reasons)
 	return Result{Missing: w.sorted(0), Excess: w.sorted(1), Indeterminate: w.reasons, Truncated: w.more}
 }
 
@@ -543,22 +544,29 @@ func (w *witnesses) make(p *pendingWitness, action string) (Witness, bool) {
 	}
 	r.Resource = witness.Request.Resource
 	slices.Sort(spare)
-	for _, key := range spare {
-		values := r.Context[key]
-		delete(r.Context, key)
-		if smaller, fine := w.evaluate(p, &r); fine {
-			witness = smaller
-			continue
-		}
-		r.Context[key] = values
-		for i := 0; len(values) > 1 && i < len(values); {
-			fewer := slices.Delete(slices.Clone(values), i, i+1)
-			r.Context[key] = fewer
+	for changed := true; changed; {
+		changed = false
+		for _, key := range spare {
+			values, there := r.Context[key]
+			if !there {
+				continue
+			}
+			delete(r.Context, key)
 			if smaller, fine := w.evaluate(p, &r); fine {
-				witness, values = smaller, fewer
-			} else {
-				r.Context[key] = values
-				i++
+				// What another key was there for may have gone with this one.
+				witness, changed = smaller, len(r.Context) > 0
+				continue
+			}
+			r.Context[key] = values
+			for i := 0; len(values) > 1 && i < len(values); {
+				fewer := slices.Delete(slices.Clone(values), i, i+1)
+				r.Context[key] = fewer
+				if smaller, fine := w.evaluate(p, &r); fine {
+					witness, values, changed = smaller, fewer, true
+				} else {
+					r.Context[key] = values
+					i++
+				}
 			}
 		}
 	}

@@ -695,13 +695,13 @@ func within(p *language, union []*language, b *budget) bool {
 	if p.empty {
 		return true
 	}
-	mark := func(l *language, any bool) *language {
+	mark := func(l *language, anything bool) *language {
 		symbols := slices.Clone(l.symbols())
 		for i := range symbols {
 			if symbols[i].kind != symbolVariable {
 				continue
 			}
-			if any {
+			if anything {
 				symbols[i] = symbol{kind: symbolStar}
 			} else {
 				symbols[i] = symbol{symbolChar, variableMark + symbols[i].char}

@@ -27,6 +27,11 @@ func TestCompareCorners(t *testing.T) {
 		{"two members of one class", doc(get(`{"ForAllValues:StringLike":{"aws:TagKeys":"a*b"}}`)), doc(get(`{"StringLike":{"aws:TagKeys":"?*"}}`), get(`{"Null":{"aws:TagKeys":"true"}}`)), MissingAndExcess},
 		{"a number or a text that is none", none, doc(get(`{"NumericEquals":{"a:k":"10"},"StringNotEquals":{"a:k":"10"}}`)), OnlyExcess},
 		{"one text in any case and a Boolean", none, doc(get(`{"StringEqualsIgnoreCase":{"a:k":"true"},"Bool":{"a:k":"false"}}`)), Equivalent},
+		{"a number in a spelling that no text names", none, doc(get(`{"NumericEquals":{"a:k":"10"},"StringNotEquals":{"a:k":["10","10.0","10.00","010"]}}`)), OnlyExcess},
+		{"a Boolean in a spelling that no text names", none, doc(get(`{"Bool":{"a:k":"true"},"StringNotEquals":{"a:k":["true","True","TRUE"]}}`)), OnlyExcess},
+		{"an address in a spelling that no text names", none, doc(get(`{"IpAddress":{"a:k":"::1/128"},"StringNotEquals":{"a:k":"::1"}}`)), OnlyExcess},
+		{"a date in a spelling that no text names", none, doc(get(`{"DateEquals":{"a:k":"2024-01-01"},"StringNotEquals":{"a:k":["2024-01-01","2024-01-01T00:00:00Z","1704067200"]}}`)), OnlyExcess},
+		{"an IPv4 address has one spelling", none, doc(get(`{"IpAddress":{"a:k":"10.0.0.1/32"},"StringNotEquals":{"a:k":"10.0.0.1"}}`)), Equivalent},
 		{"a variable in the resource part of an ARN", none, doc(`{"Effect":"Deny","Action":"s3:GetObject","Resource":"*","Condition":{"ArnNotLike":{"aws:SourceArn":"arn:aws:s3:us-*:1:${aws:userid}"}}}`,
 			get(`{"ArnLike":{"aws:SourceArn":"arn:*:sns:us-*:1:${aws:userid}"}}`)), Equivalent},
 	}

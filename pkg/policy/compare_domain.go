@@ -3,6 +3,7 @@ package policy
 import (
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // domain holds the classes of a dimension that some tests can tell apart, each with a value.
@@ -384,22 +385,28 @@ func (d *domain) mixed(c *comparer, require []int32, requireElements, tellElemen
 	for _, text := range texts {
 		d.try(c, require, text)
 	}
-	for _, value := range append(values, "example", "other", "x0") {
+	for _, value := range values {
 		if !slices.Contains(texts, value) {
 			d.try(c, require, value)
 			continue
 		}
-		// A value with no spelling at hand that the texts leave may still have others.
-		found := false
-		for _, spelling := range respell(value) {
-			if !slices.Contains(texts, spelling) {
-				d.try(c, require, spelling)
-				found = true
-				break
-			}
+		spellings, all := respell(value, len(texts)+1)
+		i := slices.IndexFunc(spellings, func(text string) bool { return !slices.Contains(texts, text) })
+		if i >= 0 {
+			d.try(c, require, spellings[i])
 		}
-		literal = literal && found
+		// A value with no spelling at hand that the texts leave may still have others.
+		literal = literal && (i >= 0 || all)
 	}
+	plain := false
+	for _, value := range [...]string{"example", "other", "x0", "Zulu", "9z"} {
+		named := func(e *element) bool {
+			return anyLanguage(e.languages, func(l *language) bool { return l.matches(value) })
+		}
+		plain = plain || !slices.ContainsFunc(requireElements, named) && !slices.ContainsFunc(tellElements, named)
+		d.try(c, require, value)
+	}
+	literal = literal && plain
 	// A whole number is a moment, too: no class of one family says what it is in the other.
 	of := func(f family) bool {
 		return slices.ContainsFunc(typed, func(k *condition) bool { return k.family() == f })
@@ -408,22 +415,39 @@ func (d *domain) mixed(c *comparer, require []int32, requireElements, tellElemen
 	d.complete = literal && !c.budget.spent()
 }
 
-// respell writes a typed value in other ways that read as the same.
-func respell(value string) []string {
-	if n, ok := parseNumber(value); ok {
-		if n.fraction == "" {
-			return []string{value + ".0", value + ".00", "0" + value}
+// respell writes a typed value in at least n other ways that read as the same, as far as it has them; all says that there are no
+// more.
+func respell(value string, n int) (spellings []string, all bool) {
+	if number, ok := parseNumber(value); ok {
+		point := ""
+		if number.fraction == "" {
+			point = "."
 		}
-		return []string{value + "0", value + "00"}
-	}
-	if b, ok := parseBool(value); ok {
-		if b {
-			return []string{"True", "TRUE"}
+		for zeros := 1; zeros <= n; zeros++ {
+			spellings = append(spellings, value+point+strings.Repeat("0", zeros))
 		}
-		return []string{"False", "FALSE"}
+		return spellings, false
 	}
-	if t, ok := parseInstant(value); ok {
-		return []string{strconv.FormatInt(t.seconds, 10), t.text()}
+	if _, ok := parseBool(value); ok {
+		for bits := range 1 << len(value) {
+			text := []byte(value)
+			for i := range text {
+				if bits>>i&1 == 1 {
+					text[i] -= 'a' - 'A'
+				}
+			}
+			spellings = append(spellings, string(text))
+		}
+		return spellings, true
 	}
-	return nil
+	if t, ok := parseInstant(value); ok && t.nanoseconds == 0 && strings.HasSuffix(t.text(), "Z") {
+		for zeros := 1; zeros <= n; zeros++ {
+			spellings = append(spellings, strings.TrimSuffix(t.text(), "Z")+"."+strings.Repeat("0", zeros)+"Z")
+		}
+		return append(spellings, strconv.FormatInt(t.seconds, 10)), false
+	}
+	if a, ok := parseAddress(value); ok {
+		return []string{a.StringExpanded()}, a.Is4()
+	}
+	return nil, false
 }

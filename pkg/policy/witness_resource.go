@@ -224,3 +224,56 @@ func (c *comparer) hints(dim int32) []string {
 	}
 	return []string{"example", "other"}
 }
+
+// place chooses the resource: the one that was found when the statement lists it or it is at hand, else one that suits the
+// action, as long as the request still shows the difference.
+func (w *witnesses) place(p *pendingWitness, r *Request, resource string) (Witness, bool) {
+	try := func(candidate string) (Witness, bool) {
+		r.Resource = candidate
+		return w.check(p, r)
+	}
+	if w.home == nil {
+		h := homeOf(w.statement)
+		w.home = &h
+	}
+	if resource == "" {
+		for form := 0; ; form++ {
+			candidate := w.home.resource(r.Action, form)
+			if candidate == "" {
+				return Witness{}, false
+			}
+			if witness, ok := try(candidate); ok {
+				return witness, true
+			}
+		}
+	}
+	lists := w.resourceLists(p)
+	fixed := slices.ContainsFunc(lists, func(e *element) bool {
+		return anyLanguage(e.languages, func(l *language) bool { return l.single && l.text == resource })
+	})
+	if w.facts != nil && !fixed {
+		_, fixed = w.facts.at[resource]
+	}
+	if !fixed {
+		suits := func(candidate string) bool {
+			return candidate != resource && !slices.ContainsFunc(lists, func(e *element) bool { return !e.holds(candidate) })
+		}
+		if candidate := w.home.resource(r.Action, 0); suits(candidate) {
+			if witness, ok := try(candidate); ok {
+				return witness, true
+			}
+		}
+		var witness Witness
+		ok := false
+		w.home.tidy(resource, func(candidate string) bool {
+			if suits(candidate) {
+				witness, ok = try(candidate)
+			}
+			return ok
+		})
+		if ok {
+			return witness, true
+		}
+	}
+	return try(resource)
+}

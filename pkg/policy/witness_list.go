@@ -1,0 +1,134 @@
+package policy
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// otherCallers are the callers whom a credited statement lists beside the one that is shown, and who are named just like it.
+func (w *witnesses) otherCallers(p *pendingWitness) []Caller {
+	class := &w.callers[p.caller]
+	var out []Caller
+	for _, b := range p.credit {
+		s := w.words.principals[w.words.bits[b].principal]
+		if s == nil || s.notPrincipal || len(s.principals) < 2 {
+			continue
+		}
+		for i := range s.principals[:min(len(s.principals), maxListed)] {
+			if list := s.principals[i].callers(); len(list) > 0 && list[0] != class.caller && slices.Equal(w.reaches(&list[0]), class.reaches) {
+				out = append(out, list[0])
+			}
+		}
+	}
+	return out
+}
+
+// keep adds a witness to its list.
+func (w *witnesses) keep(p *pendingWitness, witness Witness) {
+	if w.state != nil {
+		w.state[w.itemOf(p)] = itemShown
+	}
+	for _, b := range p.credit {
+		for _, s := range w.words.bits[b].statements {
+			if hasBit(w.groups.groups[p.group].statements, int(s)) {
+				setBit(w.shown, int(s))
+			}
+		}
+	}
+	if p.resource == "" {
+		p.resource = witness.Request.Resource
+	}
+	key := witness.Request.identity()
+	if w.seen[key] {
+		return
+	}
+	if w.seen == nil {
+		w.seen = map[string]bool{}
+	}
+	w.seen[key] = true
+	at := p.direction.allows()
+	if w.lists[at] == nil {
+		w.lists[at], w.order[at] = make([]Witness, 0, 8), make([]string, 0, 8)
+	}
+	w.lists[at] = append(w.lists[at], witness)
+	w.order[at] = append(w.order[at], key)
+}
+
+// result puts the witnesses and doubts in order.
+func (w *witnesses) result() Result {
+	slices.SortStableFunc(w.reasons, func(a, b Reason) int {
+		return cmp.Or(strings.Compare(a.Statement.Document, b.Statement.Document), cmp.Compare(a.Statement.Index, b.Statement.Index), strings.Compare(a.Text, b.Text))
+	})
+	w.reasons = slices.Compact(w.reasons)
+	return Result{Missing: w.sorted(0), Excess: w.sorted(1), Indeterminate: w.reasons, Truncated: w.more}
+}
+
+// sorted is one list of witnesses by action, resource and the rest.
+func (w *witnesses) sorted(at int) []Witness {
+	list, keys := w.lists[at], w.order[at]
+	if len(list) < 2 {
+		return list
+	}
+	order := make([]int, len(list))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int { return strings.Compare(keys[i], keys[j]) })
+	out := make([]Witness, len(list))
+	for i, from := range order {
+		out[i] = list[from]
+	}
+	return out
+}
+
+// cells chooses the actions to show for a difference: each that a granting statement lists by name, and one for its wildcards.
+func (w *witnesses) cells(p *pendingWitness) {
+	g := &w.groups.groups[p.group]
+	named := make([]uint64, w.index.words)
+	for _, b := range p.credit {
+		for _, s := range w.words.bits[b].statements {
+			if len(w.statement[s].written.NotActions) == 0 {
+				setBit(named, int(s))
+			}
+		}
+	}
+	wild := int32(-1)
+	for c := g.first; c >= 0; c = w.groups.cells[c].next {
+		entry := w.groups.cells[c].entry
+		switch {
+		case entry >= 0 && w.index.lists(int(entry), named):
+			if p.cells = append(p.cells, c); len(p.cells) > MaxWitnesses {
+				return
+			}
+		case wild < 0:
+			wild = c
+		}
+	}
+	if wild >= 0 {
+		if c, ok := w.telling(p.group); ok && !slices.Contains(p.cells, c) {
+			wild = c
+		}
+		p.cells = append(p.cells, wild)
+	}
+}
+
+// telling is the cell of the group with the action that exposes most.
+func (w *witnesses) telling(group int) (int32, bool) {
+	g := &w.groups.groups[group]
+	if w.groups.cells[g.first].next < 0 {
+		return g.first, true
+	}
+	for _, action := range tellingActions {
+		entry, ok := w.index.lookup(action)
+		if !ok {
+			continue
+		}
+		for c := g.first; c >= 0; c = w.groups.cells[c].next {
+			if w.groups.cells[c].entry == int32(entry) {
+				return c, true
+			}
+		}
+	}
+	return 0, false
+}

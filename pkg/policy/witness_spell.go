@@ -1,0 +1,107 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+)
+
+// spell is a member of the cell, written as IAM writes it where the action is known. ok is false when none was found.
+func (g *actionGroups) spell(c int32, group int) (string, bool) {
+	cell, x := &g.cells[c], g.index
+	if cell.entry >= 0 {
+		e := &x.entries[cell.entry]
+		return spellAction(e.text), true
+	}
+	out := make([]uint64, x.words)
+	want := g.groups[group].profile
+	member := func(text string) bool {
+		lower := lowerASCII(text)
+		if _, ok := x.lookup(lower); ok {
+			return false
+		}
+		x.match(lower, out)
+		if g.facts != nil && g.facts.profile(lower) != want {
+			return false
+		}
+		return slices.Equal(out, g.groups[group].statements)
+	}
+	if cell.text != "" {
+		service, _, _ := strings.Cut(cell.text, ":")
+		if text, ok := anyAction(service, member); ok {
+			return text, true
+		}
+		if text, ok := x.anyService(member); ok && x.lookupService(service) < 0 {
+			return text, true
+		}
+		return spellAction(titleAction(cell.text)), true
+	}
+	if cell.service < 0 {
+		if text, ok := x.anyService(member); ok {
+			return text, true
+		}
+		for _, text := range [...]string{"example:ReadExample", "other:ReadExample", "third:ReadExample"} {
+			if member(text) {
+				return text, true
+			}
+		}
+		return "", false
+	}
+	service := string(x.serviceName(cell.service))
+	for names := actionNames(service); names != ""; {
+		var name string
+		name, names, _ = strings.Cut(names, " ")
+		if hasPrefix(name, cell.prefix, true) {
+			if text := service + ":" + name; member(text) {
+				return text, true
+			}
+		}
+	}
+	base := service + ":" + x.spellPrefix(cell.service, cell.prefix)
+	for _, end := range [...]string{"Example", "", "Other", "Thing", "X", "Zone", "1"} {
+		if text := base + end; text != service+":" && member(text) {
+			return text, true
+		}
+	}
+	for i := 0; i < 64; i++ {
+		if text := base + "Example" + string(rune('A'+i%26)) + strings.Repeat("z", i/26); member(text) {
+			return text, true
+		}
+	}
+	return "", false
+}
+
+// anyAction is an action of a service that is a member.
+func anyAction(service string, member func(string) bool) (string, bool) {
+	for names := actionNames(service); names != ""; {
+		var name string
+		name, names, _ = strings.Cut(names, " ")
+		if text := service + ":" + name; member(text) {
+			return text, true
+		}
+	}
+	return "", false
+}
+
+// anyService is an action, of a service that no statement names, that is a member.
+func (x *actionIndex) anyService(member func(string) bool) (string, bool) {
+	for _, service := range realServices {
+		if x.lookupService(service) >= 0 {
+			continue
+		}
+		if text, ok := anyAction(service, member); ok {
+			return text, true
+		}
+	}
+	return "", false
+}
+
+// spellPrefix is the prefix as a statement writes it.
+func (x *actionIndex) spellPrefix(service int32, prefix string) string {
+	for _, i := range x.services[service].globs {
+		if g := &x.globs[i]; g.language == nil && g.rest == prefix {
+			_, rest, _ := strings.Cut(g.text, ":")
+			return strings.TrimRight(rest, "*")
+		}
+	}
+	return prefix
+}

@@ -36,7 +36,7 @@ type Reason struct {
 }
 
 // MaxWitnesses bounds the witnesses of one direction.
-const MaxWitnesses = 100
+const MaxWitnesses = 64
 
 // Verdict sums up a Result.
 type Verdict string

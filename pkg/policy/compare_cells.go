@@ -26,6 +26,7 @@ type actionGroup struct {
 // actionGroups is the whole of all actions, cut into groups.
 type actionGroups struct {
 	index  *actionIndex
+	of     []int32 // the group of each entry
 	cells  []actionCell
 	groups []actionGroup
 	place  map[string]int32
@@ -34,8 +35,8 @@ type actionGroups struct {
 	facts  *factView
 }
 
-// group adds a cell to the group of its statements.
-func (g *actionGroups) group(statements []uint64, profile int32, c actionCell) {
+// group adds a cell to the group of its statements and says which that is.
+func (g *actionGroups) group(statements []uint64, profile int32, c actionCell) int32 {
 	c.next = -1
 	at := int32(len(g.cells))
 	g.cells = append(g.cells, c)
@@ -56,7 +57,7 @@ func (g *actionGroups) group(statements []uint64, profile int32, c actionCell) {
 	if ok {
 		g.cells[g.groups[i].last].next = at
 		g.groups[i].last = at
-		return
+		return i
 	}
 	i = int32(len(g.groups))
 	g.groups = append(g.groups, actionGroup{statements: slices.Clone(statements), first: at, last: at, profile: profile})
@@ -65,6 +66,7 @@ func (g *actionGroups) group(statements []uint64, profile int32, c actionCell) {
 	} else {
 		g.place[string(g.key)] = i
 	}
+	return i
 }
 
 // split cuts the actions into groups. complete is false when the budget ended first; then some actions may be in no group.
@@ -76,6 +78,7 @@ func (x *actionIndex) split(facts *factView, b *budget) (g *actionGroups, comple
 	if facts != nil {
 		x.addFactActions(facts)
 	}
+	g.of = make([]int32, len(x.entries))
 	for i := range x.entries {
 		cost := 1 + x.words + len(x.cross)
 		if s := x.entries[i].service; s >= 0 {
@@ -90,7 +93,7 @@ func (x *actionIndex) split(facts *factView, b *budget) (g *actionGroups, comple
 			e := &x.entries[i]
 			profile = facts.profile(string(x.arena[e.start:e.end]))
 		}
-		g.group(out, profile, actionCell{entry: int32(i)})
+		g.of[i] = g.group(out, profile, actionCell{entry: int32(i)})
 	}
 	for i := range x.services {
 		s := &x.services[i]

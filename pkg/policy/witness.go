@@ -22,7 +22,9 @@ type witnesses struct {
 	needing   map[int32][]bool // for each bit the dimensions that it cannot do without
 	needingIn *vocabulary      // whose bits they are
 	more      bool
-	home      *home
+
+	granted map[string][]StatementRef // by direction and action, the statements that a witness shows
+	home    *home
 }
 
 // item is a difference whatever the case of the policy variables: a statement that grants actions of a group which the other
@@ -47,6 +49,9 @@ type pendingWitness struct {
 	cells []int32
 	next  int
 	as    *Caller // instead of the one that was found
+
+	covered bool // another statement grants the last request as well, and shows it
+	insist  bool // it is shown all the same
 }
 
 var directions = [...]Direction{Missing, Excess}
@@ -95,7 +100,8 @@ func (w *witnesses) visit(all bool) {
 		direction Direction
 	}
 	var later []visit
-	for i := range w.groups.groups {
+	for _, n := range w.sequence() {
+		i := int(n)
 		g := &w.groups.groups[i]
 		if w.paired(g) {
 			continue
@@ -135,6 +141,38 @@ func (w *witnesses) visit(all bool) {
 	for i := range queue {
 		w.writeRest(&queue[i])
 	}
+	// What another statement grants as well is shown only by a statement that has nothing else to show.
+	for i := range queue {
+		if p := &queue[i]; p.covered && w.fresh(p) {
+			p.insist, p.next = true, 0
+			w.one(p)
+		}
+	}
+}
+
+// sequence is the order in which groups are looked at: first those with the actions that expose most.
+func (w *witnesses) sequence() []int32 {
+	out := make([]int32, 0, len(w.groups.groups))
+	for _, action := range tellingActions {
+		if entry, ok := w.index.lookup(action); ok && !slices.Contains(out, w.groups.of[entry]) {
+			out = append(out, w.groups.of[entry])
+		}
+	}
+	early := len(out)
+	for i := range w.groups.groups {
+		if !slices.Contains(out[:early], int32(i)) {
+			out = append(out, int32(i))
+		}
+	}
+	return out
+}
+
+// fresh says whether a credited statement has no witness yet.
+func (w *witnesses) fresh(p *pendingWitness) bool {
+	g := &w.groups.groups[p.group]
+	return slices.ContainsFunc(p.credit, func(b int32) bool {
+		return slices.ContainsFunc(w.words.bits[b].statements, func(s int32) bool { return !hasBit(w.shown, int(s)) && hasBit(g.statements, int(s)) })
+	})
 }
 
 // paired says that every statement of a group has its twin on the other side: then both sides say the same, and nothing needs
@@ -183,18 +221,23 @@ func (w *witnesses) look(group int, direction Direction, all bool) {
 		})
 		return
 	}
-	for _, d := range w.differences(present, g.profile, direction) {
+	list := w.differences(present, g.profile, direction)
+	if len(list) > 1 {
+		// What asks for least comes first: the others may have nothing to show beside it.
+		list = slices.Clone(list)
+		slices.SortStableFunc(list, func(a, b difference) int { return len(a.require) - len(b.require) })
+	}
+	news := slices.ContainsFunc(list, func(d difference) bool { return w.fresh(&pendingWitness{group: group, difference: d}) })
+	for _, d := range list {
 		p := pendingWitness{group: group, difference: d}
-		fresh := slices.ContainsFunc(d.credit, func(b int32) bool {
-			return slices.ContainsFunc(w.words.bits[b].statements, func(s int32) bool { return !hasBit(w.shown, int(s)) && hasBit(g.statements, int(s)) })
-		})
+		fresh := w.fresh(&p)
 		switch {
 		case !fresh && !all, w.state[w.itemOf(&p)] == itemShown:
 			continue
 		case d.vague:
 			w.leave(&p)
 			continue
-		case fresh:
+		case news:
 			w.write(&p)
 		}
 		w.queue = append(w.queue, p)
@@ -256,7 +299,11 @@ func (w *witnesses) one(p *pendingWitness) {
 	if ok {
 		var witness Witness
 		if witness, ok = w.make(p, action); ok {
-			w.keep(p, witness)
+			if p.covered = !p.insist && w.covers(p, &witness); !p.covered {
+				w.keep(p, witness)
+			} else if w.state != nil {
+				w.state[w.itemOf(p)] = itemShown
+			}
 			return
 		}
 	}

@@ -47,6 +47,14 @@ func (w *witnesses) keep(p *pendingWitness, witness Witness) {
 		w.seen = map[string]bool{}
 	}
 	w.seen[key] = true
+	by := witness.Actual.By
+	if p.direction == Missing {
+		by = witness.Expected.By
+	}
+	if w.granted == nil {
+		w.granted = map[string][]StatementRef{}
+	}
+	w.granted[string(p.direction)+witness.Request.Action] = append(w.granted[string(p.direction)+witness.Request.Action], by...)
 	at := p.direction.allows()
 	if w.lists[at] == nil {
 		w.lists[at], w.order[at] = make([]Witness, 0, 8), make([]string, 0, 8)
@@ -105,12 +113,31 @@ func (w *witnesses) cells(p *pendingWitness) {
 			wild = c
 		}
 	}
-	if wild >= 0 {
-		if c, ok := w.telling(p.group); ok && !slices.Contains(p.cells, c) {
-			wild = c
-		}
-		p.cells = append(p.cells, wild)
+	if wild < 0 {
+		return
 	}
+	if c, ok := w.telling(p.group); ok && !slices.Contains(p.cells, c) {
+		wild = c
+	}
+	p.cells = append(p.cells, wild)
+}
+
+// covers says whether a witness shows no more than others do: its action has one in the same direction that a statement
+// grants which grants this request, too.
+func (w *witnesses) covers(p *pendingWitness, witness *Witness) bool {
+	by := witness.Actual.By
+	if p.direction == Missing {
+		by = witness.Expected.By
+	}
+	if len(by) < 2 {
+		return false
+	}
+	have := w.granted[string(p.direction)+witness.Request.Action]
+	return slices.ContainsFunc(by, func(ref StatementRef) bool {
+		return slices.Contains(have, ref) && !slices.ContainsFunc(p.credit, func(b int32) bool {
+			return slices.ContainsFunc(w.words.bits[b].statements, func(s int32) bool { return w.statement[s].name() == ref })
+		})
+	})
 }
 
 // telling is the cell of the group with the action that exposes most.

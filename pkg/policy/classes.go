@@ -82,7 +82,8 @@ type textSpace struct {
 	lower    bool           // values are without capitals
 	seen     map[string]int // a class, as its told elements, to its place in values
 	values   []string
-	vague    []bool // the class was not excluded, but no value of it is known
+	vague    []bool     // the class was not excluded, but no value of it is known
+	second   [][]string // another value of the class, when one has been met
 	classes  []string
 	key      []byte
 	leaves   []leaf
@@ -135,7 +136,10 @@ func (s *textSpace) try(text string) {
 }
 
 func (s *textSpace) add(text string, vague bool) bool {
-	if _, ok := s.seen[string(s.key)]; ok {
+	if i, ok := s.seen[string(s.key)]; ok {
+		if !vague && len(s.second[i]) == 0 && text != s.values[i] {
+			s.second[i] = append(s.second[i], text)
+		}
 		return false
 	}
 	s.budget.grow(2*len(s.key) + len(text) + 120)
@@ -144,6 +148,7 @@ func (s *textSpace) add(text string, vague bool) bool {
 	s.classes = append(s.classes, class)
 	s.values = append(s.values, text)
 	s.vague = append(s.vague, vague)
+	s.second = append(s.second, nil)
 	return true
 }
 

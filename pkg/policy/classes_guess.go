@@ -50,6 +50,9 @@ func build(languages []*language, in uint64) string {
 
 // another finds a text of a class beside the one at hand: a member of some language, or the text with a character more.
 func (s *textSpace) another(class, have string) (string, bool) {
+	if i, ok := s.seen[class]; ok && len(s.second[i]) > 0 {
+		return s.second[i][0], true
+	}
 	is := func(text string) bool {
 		if text == have || !s.budget.spend(s.simple+s.general*(8+len(text))) {
 			return false

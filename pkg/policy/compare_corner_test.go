@@ -25,6 +25,8 @@ func TestCompareCorners(t *testing.T) {
 			doc(`{"Effect":"Allow","Action":"s3:GetObject","Resource":["arn:aws:s3:::home/${aws:username}","arn:aws:s3:::home/${aws:username}?","arn:aws:s3:::home/${aws:username}???*"]}`), OnlyMissing},
 		{"an escape is literal text without variables", `{"Version":"2008-10-17","Statement":` + on("Allow", "arn:aws:s3:::*x${*}") + `}`, doc(on("Allow", "arn:aws:s3:::*x${*}")), MissingAndExcess},
 		{"two members of one class", doc(get(`{"ForAllValues:StringLike":{"aws:TagKeys":"a*b"}}`)), doc(get(`{"StringLike":{"aws:TagKeys":"?*"}}`), get(`{"Null":{"aws:TagKeys":"true"}}`)), MissingAndExcess},
+		{"two named members of one class", doc(get(`{"ForAllValues:StringEquals":{"aws:TagKeys":["a","b"]},"ForAnyValue:StringNotEquals":{"aws:TagKeys":"x"}}`)), doc(get(`{"StringNotEquals":{"aws:TagKeys":"x"}}`)), MissingAndExcess},
+		{"the one named member of a class", doc(get(`{"ForAllValues:StringEquals":{"aws:TagKeys":"a"},"Null":{"aws:TagKeys":"false"}}`)), doc(get(`{"StringEquals":{"aws:TagKeys":"a"}}`)), Equivalent},
 		{"a number or a text that is none", none, doc(get(`{"NumericEquals":{"a:k":"10"},"StringNotEquals":{"a:k":"10"}}`)), OnlyExcess},
 		{"one text in any case and a Boolean", none, doc(get(`{"StringEqualsIgnoreCase":{"a:k":"true"},"Bool":{"a:k":"false"}}`)), Equivalent},
 		{"a number in a spelling that no text names", none, doc(get(`{"NumericEquals":{"a:k":"10"},"StringNotEquals":{"a:k":["10","10.0","10.00","010"]}}`)), OnlyExcess},

@@ -10,7 +10,7 @@ type domain struct {
 	typed     typedClasses // what writes the values when they are of one type
 	classes   []int        // of typed, for each value
 	vague     []bool       // of a class that has perhaps no value
-	alone     []bool       // of a class with just this value
+	alone     []bool       // of a class with just this value, once that is known
 	masks     [][]uint64   // for each told test the values that pass
 	full      []uint64
 	nothing   []uint64
@@ -236,13 +236,28 @@ func (d *domain) read() {
 	for i := len(d.values); i < len(d.space.values); i++ {
 		d.values = append(d.values, d.space.values[i])
 		d.vague = append(d.vague, d.space.vague[i])
-		d.alone = append(d.alone, d.space.literal(d.space.values[i]))
+		d.alone = append(d.alone, false)
+	}
+	if d.space.general > 0 || !d.guessed && !d.complete {
+		return // a class may have members that nothing names
+	}
+	for i, value := range d.values {
+		d.alone[i] = len(d.space.second[i]) == 0 && d.space.literal(value)
 	}
 }
 
 // another is a second value of a class of texts, when one is found.
 func (d *domain) another(class int) (string, bool) {
-	if d.space == nil || d.isVague(class) {
+	switch {
+	case d.isVague(class):
+		return "", false
+	case d.typed != nil:
+		// The same number, date or address in another spelling is another value.
+		if spellings, _ := respell(d.value(class), 1); len(spellings) > 0 && spellings[len(spellings)-1] != d.value(class) {
+			return spellings[len(spellings)-1], true
+		}
+		return "", false
+	case d.space == nil:
 		return "", false
 	}
 	return d.space.another(d.space.classes[class], d.values[class])

@@ -46,8 +46,12 @@ func (c *comparer) solve(require []int32, clauses [][]int32, pins []pin) ([]assi
 	s.prepare(require, open)
 	for {
 		answer := s.run(require, open)
+		again := false
 		if answer == found {
-			return s.result()
+			request, vague := s.result()
+			if again = vague == foundVague && s.unguessed(); !again {
+				return request, vague
+			}
 		}
 		if answer == foundUnknown || c.budget.spent() {
 			return nil, foundUnknown
@@ -59,13 +63,18 @@ func (c *comparer) solve(require []int32, clauses [][]int32, pins []pin) ([]assi
 			}
 			complete = complete && d.complete
 		}
-		if !more {
+		if !more && !again {
 			if complete {
 				return nil, foundNone
 			}
 			return nil, foundUnknown
 		}
 	}
+}
+
+// unguessed says whether some domain has not been asked for all that it can guess.
+func (s *solver) unguessed() bool {
+	return slices.ContainsFunc(s.domains, func(d *domain) bool { return d.space != nil && !d.complete && !d.guessed && !d.opaque })
 }
 
 // solver is one search.

@@ -30,7 +30,7 @@ func TestDemo(t *testing.T) {
 		}
 	}
 	stopped(t, text)
-	_, path, ok := strings.Cut(text, "as it is now: ")
+	_, path, ok := strings.Cut(text, "as it is now:\n\n   ")
 	path, _, _ = strings.Cut(path, "\n")
 	if !ok {
 		t.Fatal("it does not print where the report is")

@@ -100,7 +100,8 @@ func (c *command) show(ctx context.Context, out io.Writer) error {
 	if err := c.writeReport(ctx, report); err != nil {
 		return err
 	}
-	say(out, "The report of the account as it is now: %s", report)
+	say(out, "The report of the account as it is now:")
+	fmt.Fprintf(out, "   %s\n", report) // on a line of its own, whole, however long the path is
 	return nil
 }
 

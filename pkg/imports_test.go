@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"pkg/ledger":           {"pkg/drift"},
 	"pkg/repair":           {"pkg/ledger", "pkg/drift", "pkg/rotation", "pkg/policy"},
 	"pkg/report":           {"pkg/repair", "pkg/ledger", "pkg/drift", "pkg/rotation", "pkg/policy"},
+	"pkg/archive":          {"pkg/report"},
 	"pkg/sweep":            {"pkg/config", "pkg/inventory", "pkg/report", "pkg/repair", "pkg/ledger", "pkg/trigger", "pkg/drift", "pkg/rotation", "pkg/policy"},
 	"pkg/config":           {},
 	"pkg/awstest":          {},

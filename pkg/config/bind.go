@@ -20,7 +20,7 @@ type binder struct {
 	problems Problems
 }
 
-// maxDepth is deeper than any field of Config lies; aliases could make a tree endless.
+// maxDepth is deeper than any field of Config or Targets lies; aliases could make a tree endless.
 const maxDepth = 16
 
 func (b *binder) problem(n ast.Node, field, format string, args ...any) {
@@ -54,9 +54,10 @@ func positionOf(n ast.Node) position {
 	return position{n.GetToken().Position.Line, n.GetToken().Position.Column}
 }
 
-func (b *binder) bind(c *Config, root ast.Node) {
+// bind binds a document into what into points to.
+func (b *binder) bind(into any, root ast.Node) {
 	b.anchors = map[string]ast.Node{}
-	b.value(reflect.ValueOf(c).Elem(), root, "", 0)
+	b.value(reflect.ValueOf(into).Elem(), root, "", 0)
 }
 
 var (

@@ -63,16 +63,24 @@ func Parse(path string, data []byte) (Config, error) {
 		v := &validator{binder: b, folder: filepath.Dir(path)}
 		v.validate(&c)
 	}
-	if len(b.problems) > 0 {
-		slices.SortStableFunc(b.problems, func(x, y *Problem) int {
-			if x.Line != y.Line {
-				return x.Line - y.Line
-			}
-			return x.Column - y.Column
-		})
-		return Config{}, b.problems
+	if err := b.ordered(); err != nil {
+		return Config{}, err
 	}
 	return c, nil
+}
+
+// ordered are the problems in the order of the file, nil when there is none.
+func (b *binder) ordered() error {
+	if len(b.problems) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(b.problems, func(x, y *Problem) int {
+		if x.Line != y.Line {
+			return x.Line - y.Line
+		}
+		return x.Column - y.Column
+	})
+	return b.problems
 }
 
 // parse is the file's one document, or nil when there is none or it is no YAML.

@@ -41,13 +41,17 @@ emulators: ## install moto and ministack into the user's cache
 	@scripts/emulators.sh install moto >/dev/null
 	@scripts/emulators.sh install ministack >/dev/null
 
+.PHONY: browser
+browser: ## find or install Chromium, which the tests of the HTML report open it in
+	@scripts/browser.sh >/dev/null
+
 infra/node_modules: infra/package-lock.json
 	npm --prefix infra ci --no-audit --no-fund --silent
 	@touch infra/node_modules
 
 # Tests that take minutes carry the build tag long and "Long" in their name; test-long runs those and nothing else.
 .PHONY: test
-test: build emulators infra/node_modules ## all tests but the long ones
+test: build emulators browser infra/node_modules ## all tests but the long ones
 	@policies=$$(scripts/emulators.sh managed-policies); \
 	$(CLEAN_ENV) ROTATIONGUARD_MANAGED_POLICIES="$$policies" go test -timeout 15m ./...
 
@@ -107,4 +111,4 @@ deploy: ## deploy with the config of CONFIG=rotationguard.yaml, after looking wh
 
 .PHONY: clean
 clean: ## remove what was built here; the user's cache of emulators and tools stays
-	rm -rf bin dist out cdk.out infra/node_modules
+	rm -rf bin dist out cdk.out infra/node_modules scripts/browser/node_modules

@@ -310,7 +310,7 @@ func large(secrets int) Outcome {
 		var j drift.Judgement
 		switch i % 10 {
 		case 0:
-			denials := []*drift.Finding{denied("f-"+name, name, "secretsmanager:GetSecretValue"), denied("g-"+name, name, "secretsmanager:PutSecretValue")}
+			denials := []*drift.Finding{denied(ShortHash("get", name), name, "secretsmanager:GetSecretValue"), denied(ShortHash("put", name), name, "secretsmanager:PutSecretValue")}
 			j = judged(name, drift.Broken, next, "the next rotation fails: secretsmanager:GetSecretValue on "+string(secretARN(name))+" is denied; and 1 more", denials...)
 		case 1:
 			j = judged(name, drift.Drifted, next, "rotation works, but anybody may invoke the function", public(name), info(name))
@@ -321,6 +321,7 @@ func large(secrets int) Outcome {
 		default:
 			j = judged(name, drift.InSync, next, "every request that rotation needs is allowed")
 		}
+		j.Secrets[0].Secret.Tags = map[string]string{"team": []string{"pay", "search", "mail"}[i%3], "service": fmt.Sprint("service-", i/3)}
 		o.Add(&j)
 	}
 	o.Sort()

@@ -111,6 +111,8 @@ type Template struct {
 type Member struct {
 	Role       string `yaml:"role"` // its name, path included; the same in every account
 	ExternalID string `yaml:"external_id"`
+	// WriterRole is the name of the role that changes are written with in an account of a fleet; without it a fleet writes nothing.
+	WriterRole string `yaml:"writer_role"`
 }
 
 // Default is the config of an empty file.

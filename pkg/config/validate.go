@@ -71,6 +71,12 @@ func (v *validator) validate(c *Config) {
 			v.problemAt("member.external_id", "there is no member.role that it could be sent to")
 		}
 	}
+	if c.Member.WriterRole != "" {
+		v.form("member.writer_role", c.Member.WriterRole, roleName, "a role's name, with its path if it has one (it is the same in every account)")
+		if c.Member.Role == "" {
+			v.problemAt("member.writer_role", "there is no member.role that could assume it")
+		}
+	}
 	v.templates(c.Templates)
 }
 

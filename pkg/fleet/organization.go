@@ -1,0 +1,294 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/account"
+	accounttypes "github.com/aws/aws-sdk-go-v2/service/account/types"
+	"github.com/aws/aws-sdk-go-v2/service/organizations"
+	"github.com/aws/aws-sdk-go-v2/service/organizations/types"
+	"github.com/aws/smithy-go"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rotationguard/rotationguard/pkg/config"
+	"github.com/rotationguard/rotationguard/pkg/inventory"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
+)
+
+// organizationAPI is what listing an organization's accounts takes.
+type organizationAPI interface {
+	ListAccounts(context.Context, *organizations.ListAccountsInput, ...func(*organizations.Options)) (*organizations.ListAccountsOutput, error)
+	ListAccountsForParent(context.Context, *organizations.ListAccountsForParentInput, ...func(*organizations.Options)) (*organizations.ListAccountsForParentOutput, error)
+	ListOrganizationalUnitsForParent(context.Context, *organizations.ListOrganizationalUnitsForParentInput, ...func(*organizations.Options)) (*organizations.ListOrganizationalUnitsForParentOutput, error)
+	ListRoots(context.Context, *organizations.ListRootsInput, ...func(*organizations.Options)) (*organizations.ListRootsOutput, error)
+	ListTagsForResource(context.Context, *organizations.ListTagsForResourceInput, ...func(*organizations.Options)) (*organizations.ListTagsForResourceOutput, error)
+}
+
+// regionsAPI is what finding the Regions takes that an account has opted in to.
+type regionsAPI interface {
+	ListRegions(context.Context, *account.ListRegionsInput, ...func(*account.Options)) (*account.ListRegionsOutput, error)
+}
+
+// Directory asks AWS for an organization's accounts and their Regions.
+type Directory struct {
+	Organization organizationAPI
+	Regions      regionsAPI
+	Caller       string // the ARN of who asks
+}
+
+// NewDirectory makes a directory of a configuration; caller is the ARN of its credentials.
+func NewDirectory(cfg aws.Config, caller string) Directory {
+	cfg = inventory.Bounded(cfg)
+	return Directory{Organization: organizations.NewFromConfig(cfg), Regions: account.NewFromConfig(cfg), Caller: caller}
+}
+
+// List is what a fleet sweep has to read.
+type List struct {
+	Targets []Target
+	Failed  []Failure // accounts of which not even the Regions are known
+	Notes   []string
+}
+
+// Failure is an account, or a target, that could not be swept, and why. Region is empty where the account as a whole is meant.
+type Failure struct {
+	Account string       `json:"account"`
+	Name    string       `json:"name,omitempty"`
+	Region  string       `json:"region,omitempty"`
+	Cause   rotation.Gap `json:"cause"`
+}
+
+// List lists the targets of a file: its own, or the organization's. An account whose tags or Regions cannot be read is in Failed; an
+// organization that cannot be read is an error.
+func (f Fleet) List(ctx context.Context, d Directory, t *config.Targets) (List, error) {
+	partition := inventory.PartitionOf(d.Caller)
+	if t.Listed() {
+		return List{Targets: f.Listed(t, partition)}, nil
+	}
+	accounts, notes, err := d.accounts(ctx, t.Organization)
+	if err != nil {
+		return List{}, fmt.Errorf("listing the accounts of organization %s: %w", t.Organization.ID, err)
+	}
+	list := List{Notes: notes}
+	regions := make([][]string, len(accounts))
+	failed := make([]*Failure, len(accounts))
+	group, within := errgroup.WithContext(ctx)
+	group.SetLimit(directoryConcurrency)
+	for i, a := range accounts {
+		group.Go(func() error {
+			var gap *rotation.Gap
+			regions[i], gap = d.regionsOf(within, t, a)
+			if gap != nil {
+				failed[i] = &Failure{Account: a.id, Name: a.name, Cause: *gap}
+			}
+			return within.Err()
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return List{}, err
+	}
+	for i, a := range accounts {
+		if failed[i] != nil {
+			list.Failed = append(list.Failed, *failed[i])
+		}
+		for _, region := range regions[i] {
+			list.Targets = append(list.Targets, f.Target(partition, a.id, a.name, region))
+		}
+	}
+	sortTargets(list.Targets)
+	return list, nil
+}
+
+// directoryConcurrency bounds the calls at the same time: Organizations throttles reads at a few a second (Organizations User Guide,
+// "Quotas and service limits"), and more would only wait in retries.
+const directoryConcurrency = 4
+
+type member struct{ id, name string }
+
+// accounts are the active ones that the file picks, by id.
+func (d Directory) accounts(ctx context.Context, o config.Organization) (picked []member, notes []string, err error) {
+	all, err := d.under(ctx, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	inactive := 0
+	for _, a := range all {
+		id := aws.ToString(a.Id)
+		switch {
+		case slices.Contains(o.Exclude, id):
+		case !active(a):
+			inactive++
+		default:
+			picked = append(picked, member{id, aws.ToString(a.Name)})
+		}
+	}
+	if inactive > 0 {
+		notes = append(notes, fmt.Sprintf("%d accounts of the organization are not active (suspended, or not yet) and are not swept.", inactive))
+	}
+	slices.SortFunc(picked, func(a, b member) int { return strings.Compare(a.id, b.id) })
+	return picked, notes, nil
+}
+
+// active says whether an account can be used. Answers of before September 2025 have Status, those since State as well (Organizations API
+// reference, Account).
+func active(a types.Account) bool {
+	if a.State != "" {
+		return a.State == types.AccountStateActive
+	}
+	return a.Status == types.AccountStatusActive //nolint:staticcheck // State is empty where an endpoint does not know it yet
+}
+
+// under lists the accounts below the units that are picked, each once.
+func (d Directory) under(ctx context.Context, o config.Organization) ([]types.Account, error) {
+	if len(o.OUs) == 0 && len(o.ExcludeOUs) == 0 {
+		var all []types.Account
+		pages := organizations.NewListAccountsPaginator(d.Organization, &organizations.ListAccountsInput{})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return nil, explain("organizations:ListAccounts", "", err)
+			}
+			all = append(all, page.Accounts...)
+		}
+		return all, nil
+	}
+	start := o.OUs
+	if len(start) == 0 {
+		pages := organizations.NewListRootsPaginator(d.Organization, &organizations.ListRootsInput{})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return nil, explain("organizations:ListRoots", "", err)
+			}
+			for _, root := range page.Roots {
+				start = append(start, aws.ToString(root.Id))
+			}
+		}
+	}
+	w := walk{directory: d, seen: map[string]bool{}}
+	for _, id := range o.ExcludeOUs {
+		w.seen[id] = true
+	}
+	for _, id := range start {
+		if err := w.unit(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	return w.found, nil
+}
+
+// walk goes through a tree of organizational units, each once, and past what was seen before.
+type walk struct {
+	directory Directory
+	seen      map[string]bool
+	found     []types.Account
+}
+
+func (w *walk) unit(ctx context.Context, id string) error {
+	if w.seen[id] {
+		return nil
+	}
+	w.seen[id] = true
+	accounts := organizations.NewListAccountsForParentPaginator(w.directory.Organization, &organizations.ListAccountsForParentInput{ParentId: &id})
+	for accounts.HasMorePages() {
+		page, err := accounts.NextPage(ctx)
+		if err != nil {
+			return explain("organizations:ListAccountsForParent", id, err)
+		}
+		w.found = append(w.found, page.Accounts...)
+	}
+	units := organizations.NewListOrganizationalUnitsForParentPaginator(w.directory.Organization, &organizations.ListOrganizationalUnitsForParentInput{ParentId: &id})
+	for units.HasMorePages() {
+		page, err := units.NextPage(ctx)
+		if err != nil {
+			return explain("organizations:ListOrganizationalUnitsForParent", id, err)
+		}
+		for _, unit := range page.OrganizationalUnits {
+			if err := w.unit(ctx, aws.ToString(unit.Id)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// regionsOf are the Regions to sweep of an account: none when its tags do not pick it.
+func (d Directory) regionsOf(ctx context.Context, t *config.Targets, a member) ([]string, *rotation.Gap) {
+	if len(t.Organization.Tags) > 0 {
+		tagged, err := d.tagged(ctx, a.id, t.Organization.Tags)
+		if err != nil {
+			return nil, gap("organizations:ListTagsForResource", a.id, err)
+		}
+		if !tagged {
+			return nil, nil
+		}
+	}
+	if len(t.Regions) > 0 {
+		return t.Regions, nil
+	}
+	in := &account.ListRegionsInput{RegionOptStatusContains: []accounttypes.RegionOptStatus{
+		accounttypes.RegionOptStatusEnabled, accounttypes.RegionOptStatusEnabledByDefault,
+	}}
+	// Account Management API reference, ListRegions: AccountId is not to be given for the caller's own account.
+	if rotation.ARN(d.Caller).Parts().Account != a.id {
+		in.AccountId = &a.id
+	}
+	var regions []string
+	pages := account.NewListRegionsPaginator(d.Regions, in)
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, gap("account:ListRegions", a.id, err)
+		}
+		for _, r := range page.Regions {
+			regions = append(regions, aws.ToString(r.RegionName))
+		}
+	}
+	return regions, nil
+}
+
+// tagged says whether an account has all tags; the values wanted are globs.
+func (d Directory) tagged(ctx context.Context, id string, want map[string]string) (bool, error) {
+	have := map[string]string{}
+	pages := organizations.NewListTagsForResourcePaginator(d.Organization, &organizations.ListTagsForResourceInput{ResourceId: &id})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return false, err
+		}
+		for _, tag := range page.Tags {
+			have[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
+		}
+	}
+	for key, value := range want {
+		if got, ok := have[key]; !ok || !rotation.GlobMatch(value, got) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// gap is what a failed call leaves on an account or target.
+func gap(call, resource string, err error) *rotation.Gap {
+	g := rotation.Gap{Call: call, Resource: resource, Message: rotation.OneLine(inventory.DescribeError(err))}
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		g.Code, g.Message = api.ErrorCode(), rotation.OneLine(api.ErrorMessage())
+		// IAM User Guide, "Troubleshoot access denied error messages".
+		if g.Code == "AccessDenied" || g.Code == "AccessDeniedException" {
+			g.Permission = call
+		}
+	}
+	return &g
+}
+
+func explain(call, resource string, err error) error {
+	if resource == "" {
+		return fmt.Errorf("%s: %w", call, err)
+	}
+	return fmt.Errorf("%s of %s: %w", call, resource, err)
+}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"io"
@@ -31,7 +32,7 @@ func (o *Outcome) WriteCSV(w io.Writer) error {
 			ids[k] = f.ID
 		}
 		rows = append(rows, []string{
-			o.Account, o.Region, s.Name, string(s.ARN), string(s.Kind), string(s.FunctionARN), string(s.RoleARN), string(s.Strategy), string(s.Verdict),
+			cmp.Or(s.Account, o.Account), cmp.Or(s.Region, o.Region), s.Name, string(s.ARN), string(s.Kind), string(s.FunctionARN), string(s.RoleARN), string(s.Strategy), string(s.Verdict),
 			works, next, s.Reason, strings.Join(ids, " "),
 		})
 	}

@@ -27,6 +27,8 @@ var Schema []byte
 
 // secretJSON is a secret in the JSON report.
 type secretJSON struct {
+	Account         string               `json:"account,omitempty"`
+	Region          string               `json:"region,omitempty"`
 	ARN             rotation.ARN         `json:"arn"`
 	Name            string               `json:"name"`
 	Kind            rotation.Kind        `json:"kind"`
@@ -49,7 +51,7 @@ type secretJSON struct {
 // MarshalJSON writes a secret as the report does.
 func (s Secret) MarshalJSON() ([]byte, error) {
 	j := secretJSON{
-		ARN: s.ARN, Name: s.Name, Kind: s.Kind, FunctionARN: orNull(s.FunctionARN), RoleARN: orNull(s.RoleARN), KMSKeyID: orNull(s.KMSKeyID),
+		Account: s.Account, Region: s.Region, ARN: s.ARN, Name: s.Name, Kind: s.Kind, FunctionARN: orNull(s.FunctionARN), RoleARN: orNull(s.RoleARN), KMSKeyID: orNull(s.KMSKeyID),
 		Strategy: orNull(s.Strategy), StrategySource: orNull(s.StrategySource), Master: orNull(s.Master),
 		Verdict: s.Verdict, RotationCanWork: s.RotationCanWork, Reason: s.Reason, Notes: orEmpty(s.Notes), Forecast: orEmpty(s.Forecast), Rotate: orNull(s.Rotate), Findings: orEmpty(s.Findings),
 	}
@@ -86,6 +88,9 @@ func (o *Outcome) WriteJSON(w io.Writer) error {
 	out.member("region", o.Region)
 	out.member("mode", o.Mode)
 	out.member("summary", o.Summary())
+	if o.Fleet() {
+		out.list("targets", len(o.Targets), func(i int) any { return o.Targets[i] })
+	}
 	out.list("secrets", len(o.Secrets), func(i int) any { return o.Secrets[i] })
 	out.list("operators", len(o.Operators), func(i int) any {
 		p := o.Operators[i]

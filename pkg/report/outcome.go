@@ -31,12 +31,14 @@ type Outcome struct {
 	Breaker   *repair.Breaker // nil where nothing was planned
 	Errors    []Error
 	Notes     []string // what the reader should know besides NotVisible
+	Targets   []Target // of a fleet sweep, whose Account and Region are empty
 	// Exempted are exemptions that subscribers have not been told of; Notes speak of them. They are not part of the JSON.
 	Exempted []ledger.Exemption
 }
 
 // Secret is the answer for one secret.
 type Secret struct {
+	Account, Region string // of a fleet's secret; empty where the outcome says whose it is
 	ARN             rotation.ARN
 	Name            string
 	Kind            rotation.Kind
@@ -193,6 +195,7 @@ func (o *Outcome) Sort() {
 	o.Errors = slices.Compact(o.Errors)
 	slices.Sort(o.Notes)
 	o.Notes = slices.Compact(o.Notes)
+	sortTargets(o.Targets)
 }
 
 // Verdicts are all verdicts, worst first.
@@ -220,6 +223,9 @@ type Summary struct {
 
 // Summary counts the secrets by verdict.
 func (o *Outcome) Summary() Summary {
+	if o.Fleet() {
+		return o.fleetSummary()
+	}
 	s := Summary{Secrets: len(o.Secrets), Functions: o.Functions, ByVerdict: map[drift.Verdict]int{}}
 	for _, v := range Verdicts {
 		s.ByVerdict[v] = 0

@@ -9,10 +9,17 @@ import (
 
 // Story is the outcome in a sentence or two: how many secrets are in sync, and what breaks soonest.
 func (o *Outcome) Story() string {
+	if o.Fleet() {
+		return o.fleetStory() + o.story("these targets")
+	}
+	return o.story("this account and Region")
+}
+
+func (o *Outcome) story(where string) string {
 	summary := o.Summary()
 	checked := summary.Secrets - summary.ByVerdict[drift.Skipped]
 	if checked == 0 {
-		return "No secret of this account and Region is rotated by a function."
+		return "No secret of " + where + " is rotated by a function."
 	}
 	text := fmt.Sprintf("%d of %s in sync.", summary.ByVerdict[drift.InSync], count(checked, "rotating secret"))
 	fails := o.WithVerdict(func(v drift.Verdict) bool { return v == drift.Broken || v == drift.Orphaned })

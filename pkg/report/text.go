@@ -46,6 +46,7 @@ func (o *Outcome) WriteText(w io.Writer, style Style) error {
 	t.rotateNow(o)
 	t.asides("Exempt", o.WithVerdict(func(v drift.Verdict) bool { return v == drift.Exempt }))
 	t.asides("Skipped", o.WithVerdict(func(v drift.Verdict) bool { return v == drift.Skipped }))
+	t.fleetTargets(o)
 	t.errors(o.Errors)
 	t.notes(o)
 	return t.flush()
@@ -114,7 +115,11 @@ func (t *text) line(s string) { fmt.Fprintln(t.w, strings.TrimRight(s, " ")) }
 func (t *text) prose() int { return min(t.style.Width, widestProse) }
 
 func (t *text) head(o *Outcome) {
-	t.line(t.paint("rotationguard", bold) + "  account " + inert(o.Account) + "  " + inert(o.Region) + "  mode " + string(o.Mode))
+	where := "account " + inert(o.Account) + "  " + inert(o.Region)
+	if o.Fleet() {
+		where = o.Scope()
+	}
+	t.line(t.paint("rotationguard", bold) + "  " + where + "  mode " + string(o.Mode))
 	for _, line := range wrap(o.Story(), t.prose()) {
 		t.line(line)
 	}
@@ -152,14 +157,19 @@ func (t *text) table(worse, inSync []*Secret) {
 		return
 	}
 	const when, verdict, gap = 24, 8, 2
-	rest := t.style.Width - when - verdict - 2*gap
+	whose := t.whoseWidth(worse, inSync)
+	rest := t.style.Width - when - verdict - 2*gap - whose
 	name, function := rest, 0
 	wide := t.style.Width >= wideTable
 	if wide {
 		name = max(24, min(longestName(worse, inSync), rest/3))
 		function = max(20, (rest-name-gap)/3)
 	}
-	header := pad("NEXT ROTATION", when+gap) + pad("VERDICT", verdict+gap) + pad("SECRET", name+gap)
+	header := pad("NEXT ROTATION", when+gap) + pad("VERDICT", verdict+gap)
+	if whose > 0 {
+		header += pad("ACCOUNT", whose)
+	}
+	header += pad("SECRET", name+gap)
 	if wide {
 		header += pad("FUNCTION", function+gap) + "WHY"
 	}
@@ -170,7 +180,7 @@ func (t *text) table(worse, inSync []*Secret) {
 		if s.Overdue(t.at) && Drift(s.Verdict) {
 			next = t.paint(next, red)
 		}
-		line := next + "  " + t.paint(pad(string(s.Verdict), verdict), verdictColor(s.Verdict)) + "  "
+		line := next + "  " + t.paint(pad(string(s.Verdict), verdict), verdictColor(s.Verdict)) + "  " + pad(shorten(s.whose(), max(0, whose-gap)), whose)
 		if wide {
 			line += pad(shorten(secretName(s), name), name+gap) + pad(shorten(functionName(s.FunctionARN), function), function+gap)
 			line += shorten(inert(s.Reason), rest-name-function-2*gap)
@@ -266,6 +276,9 @@ func functionName(arn rotation.ARN) string {
 func (t *text) secret(s *Secret) {
 	t.line("")
 	t.line(t.paint(string(s.Verdict), verdictColor(s.Verdict)) + "  " + t.paint(secretName(s), bold))
+	if s.Account != "" {
+		t.field("account", s.whose())
+	}
 	if s.FunctionARN != "" {
 		t.field("function", string(s.FunctionARN))
 	}

@@ -1,0 +1,221 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rotationguard/rotationguard/pkg/drift"
+)
+
+// TargetStatus says how far the sweep of a fleet's target came.
+type TargetStatus string
+
+// The statuses of a target.
+const (
+	TargetSwept      TargetStatus = "swept"      // all of it was read
+	TargetIncomplete TargetStatus = "incomplete" // something could not be read or done; errors name it
+	TargetFailed     TargetStatus = "failed"     // nothing is known of it
+)
+
+// Target is one account and Region of a fleet sweep.
+type Target struct {
+	Account string         `json:"account"`
+	Name    string         `json:"name"`   // of the account, for people
+	Region  string         `json:"region"` // empty where the account as a whole failed
+	Status  TargetStatus   `json:"status"`
+	Verdict *drift.Verdict `json:"verdict"` // the worst; null where the target failed or has no secret
+	Summary Summary        `json:"summary"`
+	Cause   string         `json:"cause"`  // why it failed
+	Report  *string        `json:"report"` // where the target's own report is
+}
+
+// Fleet says whether the outcome is of several accounts and Regions: it then has Targets, and its secrets say whose they are.
+func (o *Outcome) Fleet() bool { return len(o.Targets) > 0 }
+
+// Join takes the outcome of one target into a fleet's. Of its secrets those are kept whose verdict keep takes, all when it is nil; the
+// target's summary counts all. where, which may be empty, is where the target's own report is.
+func (o *Outcome) Join(account, name, region string, part *Outcome, where string, keep func(drift.Verdict) bool) {
+	t := Target{Account: account, Name: name, Region: region, Status: TargetSwept, Summary: part.Summary(), Report: orNull(where)}
+	if len(part.Errors) > 0 {
+		t.Status = TargetIncomplete
+	}
+	if len(part.Secrets)+len(part.Operators) > 0 {
+		worst := part.WorstVerdict()
+		// What a target has beyond the secrets that were read is not known.
+		if t.Status == TargetIncomplete && slices.Index(Verdicts, worst) > slices.Index(Verdicts, drift.Unknown) {
+			worst = drift.Unknown
+		}
+		t.Verdict = &worst
+	}
+	if t.Verdict == nil && t.Status == TargetIncomplete {
+		t.Status, t.Cause = TargetFailed, part.Errors[0].String()
+	}
+	o.Targets = append(o.Targets, t)
+	for i := range part.Secrets {
+		if keep == nil || keep(part.Secrets[i].Verdict) {
+			s := part.Secrets[i]
+			s.Account, s.Region = account, region
+			o.Secrets = append(o.Secrets, s)
+		}
+	}
+	o.Operators = append(o.Operators, part.Operators...)
+	o.Changes = append(o.Changes, part.Changes...)
+	o.Left = append(o.Left, part.Left...)
+	if b := part.Breaker; b != nil && b.Tripped != "" && o.Breaker == nil {
+		tripped := *b
+		tripped.Tripped = account + " " + region + ": " + tripped.Tripped
+		o.Breaker = &tripped
+	}
+	for _, e := range part.Errors {
+		o.Errors = append(o.Errors, e.in(account, region))
+	}
+	o.Notes = append(o.Notes, part.Notes...)
+}
+
+// JoinFailed takes a target of which nothing is known into a fleet's outcome, with the reason. region is empty where the account as a
+// whole is meant.
+func (o *Outcome) JoinFailed(account, name, region string, cause Error) {
+	part := Outcome{}
+	o.Targets = append(o.Targets, Target{
+		Account: account, Name: name, Region: region, Status: TargetFailed, Summary: part.Summary(), Cause: cause.String(),
+	})
+	o.Errors = append(o.Errors, cause.in(account, region))
+}
+
+// in says of an error in which account and Region it is, where its resource does not.
+func (e Error) in(account, region string) Error {
+	if !strings.Contains(e.Resource, account) || region != "" && !strings.Contains(e.Resource, region) && strings.HasPrefix(e.Resource, "arn:") && !strings.Contains(e.Resource, ":iam::") {
+		e.Resource = strings.TrimSpace(account + " " + region + " " + strings.TrimPrefix(e.Resource, account))
+	}
+	return e
+}
+
+// fleetSummary adds up the targets'.
+func (o *Outcome) fleetSummary() Summary {
+	s := Summary{Functions: 0, ByVerdict: map[drift.Verdict]int{}}
+	for _, v := range Verdicts {
+		s.ByVerdict[v] = 0
+	}
+	for i := range o.Targets {
+		t := &o.Targets[i]
+		s.Secrets += t.Summary.Secrets
+		s.Functions += t.Summary.Functions
+		for v, n := range t.Summary.ByVerdict {
+			s.ByVerdict[v] += n
+		}
+	}
+	return s
+}
+
+// targets counts the targets by status, and the accounts that they are of.
+func (o *Outcome) targets() (by map[TargetStatus]int, accounts int) {
+	by, seen := map[TargetStatus]int{}, map[string]bool{}
+	for i := range o.Targets {
+		by[o.Targets[i].Status]++
+		seen[o.Targets[i].Account] = true
+	}
+	return by, len(seen)
+}
+
+// Scope says in a few words what was swept: "123456789012 eu-central-1", or "40 targets in 20 accounts".
+func (o *Outcome) Scope() string {
+	if !o.Fleet() {
+		return o.Account + " " + o.Region
+	}
+	_, accounts := o.targets()
+	return count(len(o.Targets), "target") + " in " + count(accounts, "account")
+}
+
+// fleetStory is how many targets are known of, before what is known.
+func (o *Outcome) fleetStory() string {
+	by, _ := o.targets()
+	text := fmt.Sprintf("%d of %s swept.", by[TargetSwept]+by[TargetIncomplete], count(len(o.Targets), "target"))
+	if n := by[TargetFailed]; n > 0 {
+		text += fmt.Sprintf(" %d failed: nothing is known of their secrets.", n)
+	}
+	if n := by[TargetIncomplete]; n > 0 {
+		text += fmt.Sprintf(" %d could be read in part only.", n)
+	}
+	return text + " "
+}
+
+func sortTargets(targets []Target) {
+	slices.SortStableFunc(targets, func(a, b Target) int {
+		return cmp.Or(strings.Compare(a.Account, b.Account), strings.Compare(a.Region, b.Region))
+	})
+}
+
+// fleetTargets lists the targets for people: those that failed with the cause, those with something worse than in sync, and how many others.
+func (t *text) fleetTargets(o *Outcome) {
+	if !o.Fleet() {
+		return
+	}
+	t.heading("Targets")
+	quiet := 0
+	for i := range o.Targets {
+		target := &o.Targets[i]
+		switch {
+		case target.Status == TargetFailed:
+			t.labelled(pad("failed", labelWidth), red, inert(target.where()+": "+target.Cause))
+		case target.Status == TargetIncomplete || target.Verdict != nil && Drift(*target.Verdict):
+			t.labelled(pad(string(*target.Verdict), labelWidth), verdictColor(*target.Verdict), inert(target.where()+": "+target.counts()))
+		default:
+			quiet++
+		}
+	}
+	if quiet > 0 {
+		t.labelled(pad(fmt.Sprint(quiet), labelWidth), dim, "with nothing worse than in sync (--output json lists them)")
+	}
+}
+
+func (t *Target) where() string {
+	return strings.Join(strings.Fields(t.Account+" "+t.Name+" "+t.Region), " ")
+}
+
+// Line says in one line what became of a target.
+func (t *Target) Line() string {
+	if t.Status == TargetFailed {
+		return inert(t.where() + ": failed: " + t.Cause)
+	}
+	return inert(t.where() + ": " + t.counts())
+}
+
+func (t *Target) counts() string {
+	var parts []string
+	for _, v := range Verdicts {
+		if n := t.Summary.ByVerdict[v]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, v))
+		}
+	}
+	text := count(t.Summary.Secrets, "secret")
+	if len(parts) > 0 {
+		text += ": " + strings.Join(parts, ", ")
+	}
+	if t.Status == TargetIncomplete {
+		text += "; something could not be read"
+	}
+	return text
+}
+
+// whose is the account and Region of a fleet's secret.
+func (s *Secret) whose() string { return strings.TrimSpace(s.Account + " " + s.Region) }
+
+// whoseWidth is how wide the table's column of accounts is: the account alone where there is little room, 0 where all are one account's.
+func (t *text) whoseWidth(lists ...[]*Secret) int {
+	const account, gap = 12, 2
+	longest := 0
+	for _, list := range lists {
+		for _, s := range list {
+			longest = max(longest, width(s.whose()))
+		}
+	}
+	switch {
+	case longest == 0:
+		return 0
+	case t.style.Width < wideTable:
+		return account + gap
+	}
+	return longest + gap
+}

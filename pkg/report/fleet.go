@@ -202,6 +202,14 @@ func (t *Target) counts() string {
 // whose is the account and Region of a fleet's secret.
 func (s *Secret) whose() string { return strings.TrimSpace(s.Account + " " + s.Region) }
 
+// whoseIn is as much of it as a column has room for: both, or the account.
+func (s *Secret) whoseIn(columns int) string {
+	if whose := inert(s.whose()); width(whose) < columns {
+		return whose
+	}
+	return inert(s.Account)
+}
+
 // whoseWidth is how wide the table's column of accounts is: the account alone where there is little room, 0 where all are one account's.
 func (t *text) whoseWidth(lists ...[]*Secret) int {
 	const account, gap = 12, 2

@@ -180,7 +180,7 @@ func (t *text) table(worse, inSync []*Secret) {
 		if s.Overdue(t.at) && Drift(s.Verdict) {
 			next = t.paint(next, red)
 		}
-		line := next + "  " + t.paint(pad(string(s.Verdict), verdict), verdictColor(s.Verdict)) + "  " + pad(shorten(s.whose(), max(0, whose-gap)), whose)
+		line := next + "  " + t.paint(pad(string(s.Verdict), verdict), verdictColor(s.Verdict)) + "  " + pad(s.whoseIn(whose), whose)
 		if wide {
 			line += pad(shorten(secretName(s), name), name+gap) + pad(shorten(functionName(s.FunctionARN), function), function+gap)
 			line += shorten(inert(s.Reason), rest-name-function-2*gap)

@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	accounttypes "github.com/aws/aws-sdk-go-v2/service/account/types"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/organizations/types"
-	"github.com/aws/smithy-go"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rotationguard/rotationguard/pkg/config"
@@ -56,10 +54,10 @@ type List struct {
 
 // Failure is an account, or a target, that could not be swept, and why. Region is empty where the account as a whole is meant.
 type Failure struct {
-	Account string       `json:"account"`
-	Name    string       `json:"name,omitempty"`
-	Region  string       `json:"region,omitempty"`
-	Cause   rotation.Gap `json:"cause"`
+	Account string `json:"account"`
+	Name    string `json:"name,omitempty"`
+	Region  string `json:"region,omitempty"`
+	Cause   Cause  `json:"cause"`
 }
 
 // List lists the targets of a file: its own, or the organization's. An account whose tags or Regions cannot be read is in Failed; an
@@ -80,10 +78,10 @@ func (f Fleet) List(ctx context.Context, d Directory, t *config.Targets) (List, 
 	group.SetLimit(directoryConcurrency)
 	for i, a := range accounts {
 		group.Go(func() error {
-			var gap *rotation.Gap
-			regions[i], gap = d.regionsOf(within, t, a)
-			if gap != nil {
-				failed[i] = &Failure{Account: a.id, Name: a.name, Cause: *gap}
+			var cause *Cause
+			regions[i], cause = d.regionsOf(within, t, a)
+			if cause != nil {
+				failed[i] = &Failure{Account: a.id, Name: a.name, Cause: *cause}
 			}
 			return within.Err()
 		})
@@ -139,7 +137,7 @@ func active(a types.Account) bool {
 	if a.State != "" {
 		return a.State == types.AccountStateActive
 	}
-	return a.Status == types.AccountStatusActive //nolint:staticcheck // State is empty where an endpoint does not know it yet
+	return a.Status == types.AccountStatusActive
 }
 
 // under lists the accounts below the units that are picked, each once.
@@ -217,11 +215,11 @@ func (w *walk) unit(ctx context.Context, id string) error {
 }
 
 // regionsOf are the Regions to sweep of an account: none when its tags do not pick it.
-func (d Directory) regionsOf(ctx context.Context, t *config.Targets, a member) ([]string, *rotation.Gap) {
+func (d Directory) regionsOf(ctx context.Context, t *config.Targets, a member) ([]string, *Cause) {
 	if len(t.Organization.Tags) > 0 {
 		tagged, err := d.tagged(ctx, a.id, t.Organization.Tags)
 		if err != nil {
-			return nil, gap("organizations:ListTagsForResource", a.id, err)
+			return nil, causeOf("organizations:ListTagsForResource", a.id, err)
 		}
 		if !tagged {
 			return nil, nil
@@ -242,7 +240,7 @@ func (d Directory) regionsOf(ctx context.Context, t *config.Targets, a member) (
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, gap("account:ListRegions", a.id, err)
+			return nil, causeOf("account:ListRegions", a.id, err)
 		}
 		for _, r := range page.Regions {
 			regions = append(regions, aws.ToString(r.RegionName))
@@ -270,20 +268,6 @@ func (d Directory) tagged(ctx context.Context, id string, want map[string]string
 		}
 	}
 	return true, nil
-}
-
-// gap is what a failed call leaves on an account or target.
-func gap(call, resource string, err error) *rotation.Gap {
-	g := rotation.Gap{Call: call, Resource: resource, Message: rotation.OneLine(inventory.DescribeError(err))}
-	var api smithy.APIError
-	if errors.As(err, &api) {
-		g.Code, g.Message = api.ErrorCode(), rotation.OneLine(api.ErrorMessage())
-		// IAM User Guide, "Troubleshoot access denied error messages".
-		if g.Code == "AccessDenied" || g.Code == "AccessDeniedException" {
-			g.Permission = call
-		}
-	}
-	return &g
 }
 
 func explain(call, resource string, err error) error {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rotationguard/rotationguard/pkg/config"
 	"github.com/rotationguard/rotationguard/pkg/inventory"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
 
 // Target is one account and Region, as the items of a fleet's map state hold it.
@@ -84,6 +85,17 @@ func (f Fleet) Check(t Target, partition string) error {
 		return fmt.Errorf("%w: role_arn %q is not the configured member role %s", ErrRefused, t.RoleARN, want)
 	}
 	return nil
+}
+
+// OperatorsIn are those of the declared operators that are the target's own: those of other accounts are judged there.
+func OperatorsIn(t Target, all []rotation.Operator) []rotation.Operator {
+	var theirs []rotation.Operator
+	for _, o := range all {
+		if o.Principal.Parts().Account == t.Account {
+			theirs = append(theirs, o)
+		}
+	}
+	return theirs
 }
 
 // Listed are the targets of a file that lists them.

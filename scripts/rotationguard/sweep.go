@@ -27,6 +27,7 @@ type lineFlags struct {
 	snapshot      string
 	allQualifiers bool
 	scope         scopeFlags
+	fleetFlags    fleetFlags
 }
 
 type scopeFlags struct{ secrets, tags []string }
@@ -73,7 +74,8 @@ Exit codes: 0 all in sync; 2 drift found, or a change was refused or failed; 1 c
 		Example: `  rotationguard sweep
   rotationguard sweep --output json --out report.json
   rotationguard sweep --snapshot account.json
-  rotationguard sweep --mode repair --secret prod/db/app`,
+  rotationguard sweep --mode repair --secret prod/db/app
+  rotationguard sweep --targets targets.yaml`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.sweep(cmd) },
 	}
@@ -82,6 +84,7 @@ Exit codes: 0 all in sync; 2 drift found, or a change was refused or failed; 1 c
 	f.ledgerFlag.register(cmd)
 	f.outputFlags.register(cmd, textOutput, jsonOutput, htmlOutput, csvOutput)
 	f.scope.register(cmd)
+	f.fleetFlags.register(cmd)
 	cmd.Flags().StringVar(&f.mode, "mode", "", "what may be written: report, repair or enforce (default: the configuration's, report)")
 	cmd.Flags().StringVar(&f.snapshot, "snapshot", "", "read this file, which \"rotationguard snapshot save\" wrote, instead of an account")
 	cmd.Flags().BoolVar(&f.allQualifiers, "all-qualifiers", false, "also report public and foreign grants on versions and aliases that no secret names")
@@ -91,8 +94,14 @@ Exit codes: 0 all in sync; 2 drift found, or a change was refused or failed; 1 c
 
 func (f *lineFlags) sweep(cmd *cobra.Command) error {
 	scope, err := f.checked()
+	if err == nil {
+		err = f.fleetFlags.check(f)
+	}
 	if err != nil {
 		return err
+	}
+	if f.fleetFlags.targets != "" {
+		return f.sweepTargets(cmd, scope)
 	}
 	line, err := f.line(cmd, "sweep")
 	if err != nil {

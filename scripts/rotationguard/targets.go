@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rotationguard/rotationguard/pkg/config"
+	"github.com/rotationguard/rotationguard/pkg/fleet"
+	"github.com/rotationguard/rotationguard/pkg/inventory"
+	"github.com/rotationguard/rotationguard/pkg/ledger"
+	"github.com/rotationguard/rotationguard/pkg/repair"
+	"github.com/rotationguard/rotationguard/pkg/report"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
+	"github.com/rotationguard/rotationguard/pkg/sweep"
+)
+
+// fleetFlags say which accounts and Regions are swept instead of the caller's own.
+type fleetFlags struct {
+	targets     string
+	concurrency int
+}
+
+func (f *fleetFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.targets, "targets", "", "sweep the accounts and Regions of this `FILE`, with the role that it names, into one report")
+	cmd.Flags().IntVar(&f.concurrency, "concurrency", 0, fmt.Sprintf("how many targets are swept at the same time (default: the file's, %d)", fleetConcurrency))
+}
+
+// fleetConcurrency is how many targets are swept at the same time: each waits for its own account's rate limits.
+const fleetConcurrency = 8
+
+// check refuses what a sweep of targets has no place for.
+func (f *fleetFlags) check(line *lineFlags) error {
+	switch {
+	case f.targets == "" && f.concurrency != 0:
+		return errors.New("--concurrency is for --targets: one account and Region is swept as fast as its rate limits allow")
+	case f.targets == "":
+		return nil
+	case f.concurrency < 0:
+		return fmt.Errorf("--concurrency %d: it is 1 or more", f.concurrency)
+	case line.snapshot != "":
+		return errors.New("--targets reads accounts and --snapshot a file: leave one of the two out")
+	case line.ledgerFlag.path != "":
+		return errors.New("--ledger names one file, and every target has a ledger of its own: leave it out, or name a table in the configuration (ledger.table)")
+	}
+	return nil
+}
+
+// fleetSweep is a sweep of several targets.
+type fleetSweep struct {
+	flags     *lineFlags
+	config    config.Config
+	settings  sweep.Settings
+	fleet     fleet.Fleet
+	cfg       aws.Config // the caller's
+	id        identity
+	run       string
+	scope     rotation.Scope
+	partition string
+}
+
+// sweepTargets sweeps every target of the file and prints one report. A target that fails stands in it with the cause, and stops no other.
+func (f *lineFlags) sweepTargets(cmd *cobra.Command, scope rotation.Scope) error {
+	ctx, now := cmd.Context(), time.Now()
+	file, err := config.LoadTargets(f.fleetFlags.targets)
+	if err != nil {
+		return err
+	}
+	s := &fleetSweep{flags: f, scope: scope, run: repair.NewRun(now)}
+	var notes []string
+	if s.config, s.settings, notes, err = f.settings(cmd.ErrOrStderr(), now); err != nil {
+		return err
+	}
+	if f.mode != "" {
+		s.settings.Repair.Mode = repair.Mode(f.mode)
+	}
+	s.settings.Judging.AllQualifiers = f.allQualifiers
+	if s.fleet, err = fleet.New(&file, s.config.Member); err != nil {
+		return err
+	}
+	if s.settings.Repair.Mode.Writes() && s.fleet.Writer == "" {
+		return fmt.Errorf("mode %s: name the role that changes are written with in each account as member.writer_role of the configuration", s.settings.Repair.Mode)
+	}
+	if s.cfg, err = f.accountFlags.load(ctx); err != nil {
+		return err
+	}
+	if s.id, err = whoami(ctx, s.cfg); err != nil {
+		return err
+	}
+	s.partition = inventory.PartitionOf(s.id.caller)
+	list, err := s.fleet.List(ctx, fleet.NewDirectory(s.cfg, s.id.caller), &file)
+	if err != nil {
+		return err
+	}
+	if len(list.Targets)+len(list.Failed) == 0 {
+		return fmt.Errorf("%s picks no account and Region", f.fleetFlags.targets)
+	}
+	outcome := report.Outcome{Mode: s.settings.Repair.Mode, At: now.UTC(), Notes: append(notes, list.Notes...)}
+	for _, failed := range list.Failed {
+		outcome.JoinFailed(failed.Account, failed.Name, failed.Region, report.Error(failed.Cause))
+	}
+	if err := s.all(ctx, list.Targets, firstOf(f.fleetFlags.concurrency, file.Concurrency, fleetConcurrency), &outcome, cmd.ErrOrStderr()); err != nil {
+		return err
+	}
+	outcome.Sort()
+	if err := f.print(cmd, func(w io.Writer) error { return f.write(w, &outcome, f.style(cmd.OutOrStdout())) }); err != nil {
+		return err
+	}
+	return exitWith(outcome.ExitCode())
+}
+
+func firstOf(values ...int) int {
+	for _, v := range values {
+		if v > 0 {
+			return v
+		}
+	}
+	return 1
+}
+
+// all sweeps the targets, so many at a time, and says a line of each as it ends. Only the end of the whole run is an error.
+func (s *fleetSweep) all(ctx context.Context, targets []fleet.Target, concurrency int, outcome *report.Outcome, stderr io.Writer) error {
+	group, within := errgroup.WithContext(ctx)
+	group.SetLimit(concurrency)
+	var mu sync.Mutex
+	for _, target := range targets {
+		group.Go(func() error {
+			part, err := s.one(within, target)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil && !wrote(&part) {
+				outcome.JoinFailed(target.Account, target.Name, target.Region, report.Error(fleet.CauseOf(target.RoleARN, err)))
+			} else {
+				if err != nil {
+					part.Errors = append(part.Errors, report.Error(fleet.CauseOf("", err)))
+				}
+				outcome.Join(target.Account, target.Name, target.Region, &part, "", nil)
+			}
+			last := &outcome.Targets[len(outcome.Targets)-1]
+			fmt.Fprintf(stderr, "rotationguard: %d/%d %s\n", len(outcome.Targets), len(targets), shorten(last.Line(), 400))
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// one sweeps one target with its member role, as the caller's own account is swept.
+func (s *fleetSweep) one(ctx context.Context, target fleet.Target) (report.Outcome, error) {
+	theirs, err := s.fleet.Assume(s.cfg, target, s.partition, s.run, s.settings.Repair.Mode)
+	if err != nil {
+		return report.Outcome{}, err
+	}
+	if _, err := theirs.Credentials.Retrieve(ctx); err != nil {
+		return report.Outcome{}, err
+	}
+	caller := identity{account: target.Account, caller: s.id.caller}
+	sweeper := sweep.Sweeper{
+		Operators: fleet.OperatorsIn(target, s.settings.Operators), Judging: s.settings.Judging, Repair: s.settings.Repair, RemindAfter: s.settings.RemindAfter, Command: "sweep",
+		Account: target.Account, Region: target.Region, Caller: caller.caller, Clients: repair.NewClients(theirs),
+	}
+	sweeper.Repair.WriterRole = rotation.ARN(s.fleet.WriterIn(target))
+	unremembered := ""
+	l, err := s.ledger(ctx, theirs, caller)
+	switch {
+	case err == nil:
+		defer func() { _ = l.Close() }() // what was stored was stored durably before
+		settings, err := s.settings.WithLedger(ctx, l, caller.caller, time.Now())
+		if err != nil {
+			return report.Outcome{}, err
+		}
+		sweeper.Ledger, sweeper.Judging.Exemptions = l, settings.Judging.Exemptions
+	case s.settings.Repair.Mode.Writes():
+		return report.Outcome{}, err
+	default:
+		unremembered = "Nothing is remembered of this run: " + oneLine(err)
+	}
+	sweeper.Source = inventory.New(inventory.NewClients(theirs), inventory.Options{
+		Rules: s.settings.Rules, Unthrottled: emulated(s.cfg), Member: member(s.cfg, &s.config, s.id), Account: target.Account,
+		AllQualifiers: s.flags.allQualifiers,
+	})
+	outcome, err := sweeper.Sweep(ctx, s.scope)
+	if unremembered != "" {
+		outcome.Notes = append(outcome.Notes, unremembered)
+	}
+	return outcome, err
+}
+
+// ledger opens a target's: the table is the caller's and shared by all, a file is each target's own.
+func (s *fleetSweep) ledger(ctx context.Context, theirs aws.Config, caller identity) (ledger.Ledger, error) {
+	if table := s.config.Ledger.Table; table != "" {
+		return ledger.OpenTable(ctx, dynamodb.NewFromConfig(s.cfg), table, caller.account+"/"+theirs.Region)
+	}
+	return s.flags.ledgerFlag.open(ctx, &s.config, theirs, caller)
+}

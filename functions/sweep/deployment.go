@@ -6,16 +6,19 @@ import (
 	"path/filepath"
 
 	"github.com/rotationguard/rotationguard/pkg/config"
+	"github.com/rotationguard/rotationguard/pkg/fleet"
 	"github.com/rotationguard/rotationguard/pkg/repair"
 	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
 
 // The environment that infra gives the function.
 const (
-	envTopic  = "ROTATIONGUARD_TOPIC_ARN"    // where drift is told; without it nobody is told
-	envWriter = "ROTATIONGUARD_WRITER_ROLE"  // assumed for every change
-	envTable  = "ROTATIONGUARD_LEDGER_TABLE" // where is remembered what runs must know of each other
-	envConfig = "ROTATIONGUARD_CONFIG"       // the config's path from LAMBDA_TASK_ROOT; without it the defaults hold
+	envTopic   = "ROTATIONGUARD_TOPIC_ARN"      // where drift is told; without it nobody is told
+	envWriter  = "ROTATIONGUARD_WRITER_ROLE"    // assumed for every change
+	envTable   = "ROTATIONGUARD_LEDGER_TABLE"   // where is remembered what runs must know of each other
+	envBucket  = "ROTATIONGUARD_REPORTS_BUCKET" // where full reports are kept
+	envTargets = "ROTATIONGUARD_TARGETS"        // a fleet's targets file, from LAMBDA_TASK_ROOT
+	envConfig  = "ROTATIONGUARD_CONFIG"         // the config's path from LAMBDA_TASK_ROOT; without it the defaults hold
 )
 
 // deployment is what the function was deployed with.
@@ -25,6 +28,8 @@ type deployment struct {
 	topic  string
 	writer rotation.ARN
 	table  string
+	bucket string
+	fleet  fleet.Fleet // the role that may be assumed in a target; without a name none may
 }
 
 func readDeployment(getenv func(string) string) (deployment, error) {
@@ -38,15 +43,19 @@ func readDeployment(getenv func(string) string) (deployment, error) {
 			return deployment{}, fmt.Errorf("reading the config: %w", err)
 		}
 	}
+	members, err := readFleet(getenv, c.Member)
+	if err != nil {
+		return deployment{}, err
+	}
 	mode, err := repair.ParseMode(c.Mode)
 	if err != nil {
 		return deployment{}, fmt.Errorf("reading the config: %w", err)
 	}
 	d := deployment{
-		config: c, mode: mode, topic: getenv(envTopic),
+		config: c, mode: mode, topic: getenv(envTopic), bucket: getenv(envBucket), fleet: members,
 		writer: rotation.ARN(cmp.Or(getenv(envWriter), c.Repair.WriterRole)), table: cmp.Or(getenv(envTable), c.Ledger.Table),
 	}
-	if mode.Writes() && d.writer == "" {
+	if mode.Writes() && d.writer == "" && d.fleet.Writer == "" {
 		return deployment{}, fmt.Errorf("mode %s: %s is not set, and the function never writes with its own role", mode, envWriter)
 	}
 	return d, nil

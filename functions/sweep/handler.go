@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/rotationguard/rotationguard/pkg/fleet"
 	"github.com/rotationguard/rotationguard/pkg/inventory"
 	"github.com/rotationguard/rotationguard/pkg/repair"
 	"github.com/rotationguard/rotationguard/pkg/report"
@@ -23,14 +24,16 @@ import (
 // handler answers invocations. Its clients live as long as the execution environment.
 type handler struct {
 	deployed deployment
-	cfg      aws.Config
+	cfg      aws.Config    // of the account and Region that is swept
+	home     aws.Config    // the function's own: its ledger, its reports, its right to assume the member role
+	target   *fleet.Target // whose account and Region are swept, nil for the function's own
 	identity func(context.Context) (*sts.GetCallerIdentityOutput, error)
 }
 
 func newHandler(d deployment, cfg aws.Config) *handler {
 	cfg = inventory.Bounded(cfg)
 	cfg.Logger = sdkLogger()
-	h := &handler{deployed: d, cfg: cfg}
+	h := &handler{deployed: d, cfg: cfg, home: cfg}
 	h.identity = remembered(func(ctx context.Context) (*sts.GetCallerIdentityOutput, error) {
 		return sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	})
@@ -65,12 +68,15 @@ const (
 )
 
 // failure is how an invocation fails: a type, and one line.
-type failure struct{ kind, line string }
+type failure struct {
+	kind, line string
+	cause      *fleet.Cause // the call that failed, where it is known
+}
 
 func (f *failure) Error() string { return f.line }
 
 func failed(kind, format string, args ...any) *failure {
-	return &failure{kind, rotation.OneLine(fmt.Sprintf(format, args...))}
+	return &failure{kind: kind, line: rotation.OneLine(fmt.Sprintf(format, args...))}
 }
 
 // refuse logs the failure and gives it the form in which the Runtime API takes it.
@@ -91,6 +97,9 @@ func (b broken) Invoke(ctx context.Context, _ []byte) ([]byte, error) {
 // Invoke implements lambda.Handler.
 func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	log := loggerOf(ctx)
+	if item, ok, err := parseItem(payload); ok {
+		return h.sweepTarget(ctx, log, item, err)
+	}
 	asked, err := parseEvent(payload)
 	if err == nil {
 		asked.mode, err = h.deployed.allow(asked.mode)
@@ -146,9 +155,9 @@ func (h *handler) sweep(ctx context.Context, asked request) (report.Outcome, *fa
 	sweeper := &sweep.Sweeper{
 		Source: inventory.New(inventory.NewClients(h.cfg), inventory.Options{
 			Rules: settings.Rules, Unthrottled: inventory.Emulated(h.cfg), Account: aws.ToString(who.Account),
-			Member: inventory.Members(h.cfg, aws.ToString(who.Arn), member.Role, member.ExternalID),
+			Member: inventory.Members(h.home, aws.ToString(who.Arn), member.Role, member.ExternalID),
 		}),
-		Operators: settings.Operators, Judging: settings.Judging, Repair: settings.Repair, RemindAfter: settings.RemindAfter, Clients: repair.NewClients(h.cfg),
+		Operators: h.operators(settings.Operators), Judging: settings.Judging, Repair: settings.Repair, RemindAfter: settings.RemindAfter, Clients: repair.NewClients(h.cfg),
 		Account: aws.ToString(who.Account), Region: h.cfg.Region, Caller: aws.ToString(who.Arn), Command: "sweep", Visible: visible,
 		Forgetful: h.deployed.table == "",
 	}

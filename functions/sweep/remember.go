@@ -22,7 +22,7 @@ const ephemeral = "No ledger outlives this run (ledger.table is not set): every 
 // remembered by chance would only seem to be remembered.
 func (h *handler) openLedger(ctx context.Context, account string) (l ledger.Ledger, forget func(), err error) {
 	if h.deployed.table != "" {
-		t, err := ledger.OpenTable(ctx, dynamodb.NewFromConfig(h.cfg), h.deployed.table, account+"/"+h.cfg.Region)
+		t, err := ledger.OpenTable(ctx, dynamodb.NewFromConfig(h.home), h.deployed.table, account+"/"+h.cfg.Region)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -31,18 +31,7 @@ func Put(ctx context.Context, client API, bucket, run string, o *report.Outcome)
 	if err != nil {
 		return "", err
 	}
-	for _, form := range []struct {
-		name, kind string
-		write      func(io.Writer) error
-	}{
-		{strings.TrimSuffix(key, ".json") + ".html", "text/html; charset=utf-8", o.WriteHTML},
-		{key, "application/json", o.WriteJSON},
-	} {
-		if err := put(ctx, client, bucket, form.name, form.kind, o.At, form.write); err != nil {
-			return "", fmt.Errorf("keeping the report in s3://%s/%s: %w", bucket, form.name, err)
-		}
-	}
-	return "s3://" + bucket + "/" + key, nil
+	return putForms(ctx, client, bucket, key, o)
 }
 
 // What the parts of a key may be: nothing that a caller names leads out of its run's folder.
@@ -54,15 +43,16 @@ var (
 
 // Key is a report's key in its bucket.
 func Key(run, account, region string) (string, error) {
+	folder, err := Folder(run)
 	switch {
-	case !runForm.MatchString(run) || strings.Contains(run, ".."):
-		return "", fmt.Errorf("run %q: a run's name is of letters, digits and . _ : -, at most 128", run)
+	case err != nil:
+		return "", err
 	case !accountForm.MatchString(account):
 		return "", fmt.Errorf("account %q: it is 12 digits", account)
 	case !regionForm.MatchString(region):
 		return "", fmt.Errorf("region %q is no Region's name", region)
 	}
-	return "runs/" + run + "/" + account + "/" + region + ".json", nil
+	return folder + account + "/" + region + ".json", nil
 }
 
 // sweptAt is the metadata that says of which moment a report is.

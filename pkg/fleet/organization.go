@@ -47,10 +47,17 @@ func NewDirectory(cfg aws.Config, caller string) Directory {
 
 // List is what a fleet sweep has to read.
 type List struct {
-	Targets []Target
-	Failed  []Failure // accounts of which not even the Regions are known
-	Notes   []string
+	Targets []Target  `json:"targets,omitempty"`
+	Failed  []Failure `json:"failed"` // accounts of which not even the Regions are known
+	Notes   []string  `json:"notes"`
 }
+
+// The names of what a run's folder holds besides reports: the targets, as a JSON array that a map state reads its items from, and a List of
+// what is not among them.
+const (
+	ListName     = "targets.json"
+	UnlistedName = "unlisted.json"
+)
 
 // Failure is an account, or a target, that could not be swept, and why. Region is empty where the account as a whole is meant.
 type Failure struct {

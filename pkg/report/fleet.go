@@ -119,6 +119,20 @@ func (o *Outcome) targets() (by map[TargetStatus]int, accounts int) {
 	return by, len(seen)
 }
 
+// Unswept says whether a target failed or could be read in part only: nobody may take its silence for being in sync.
+func (o *Outcome) Unswept() bool {
+	return slices.ContainsFunc(o.Targets, func(t Target) bool { return t.Status != TargetSwept })
+}
+
+// TargetsByStatus counts a fleet's targets, every status, 0 too.
+func (o *Outcome) TargetsByStatus() map[TargetStatus]int {
+	by, _ := o.targets()
+	for _, status := range []TargetStatus{TargetSwept, TargetIncomplete, TargetFailed} {
+		by[status] += 0
+	}
+	return by
+}
+
 // Scope says in a few words what was swept: "123456789012 eu-central-1", or "40 targets in 20 accounts".
 func (o *Outcome) Scope() string {
 	if !o.Fleet() {

@@ -15,13 +15,13 @@ type publisher interface {
 	Publish(context.Context, *sns.PublishInput, ...func(*sns.Options)) (*sns.PublishOutput, error)
 }
 
-// Publish tells the topic's subscribers of an outcome that has drift or a new exemption and answers with the message's id; of any other it
+// Publish tells the topic's subscribers of an outcome that has drift, a new exemption or a target that failed and answers with the message's id; of any other it
 // tells nothing and answers with "". where, which may be empty, is where the full report is.
 //
 // The message attributes verdict, severity, account, region and event are for subscriptions' filter policies. Email cannot be sent by a FIFO topic
 // (SNS Developer Guide, "FIFO topics"); such a topic gets the alerts of one account and Region in order.
 func Publish(ctx context.Context, client publisher, topic string, o *Outcome, where string) (string, error) {
-	if !o.HasDrift() && len(o.Exempted) == 0 {
+	if !o.HasDrift() && len(o.Exempted) == 0 && !o.Unswept() {
 		return "", nil
 	}
 	alert := NewAlert(o, where)

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rotationguard/rotationguard/pkg/archive"
+	"github.com/rotationguard/rotationguard/pkg/fleet"
+	"github.com/rotationguard/rotationguard/pkg/inventory"
+	"github.com/rotationguard/rotationguard/pkg/report"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
+)
+
+// bucketAPI is what gathering takes.
+type bucketAPI interface {
+	archive.API
+	ListObjectsV2(context.Context, *s3.ListObjectsV2Input, ...func(*s3.Options)) (*s3.ListObjectsV2Output, error)
+}
+
+// readers is how many reports are read at the same time.
+const readers = 16
+
+// failedSuffix is of what the state machine notes of a target whose sweep ended without a report.
+const failedSuffix = ".failed.json"
+
+// gather joins the reports of a run's folder. at is the moment of the merged report.
+func gather(ctx context.Context, client bucketAPI, bucket, folder string, at time.Time) (report.Outcome, error) {
+	outcome := report.Outcome{At: at}
+	var targets []fleet.Target
+	var unlisted fleet.List
+	if err := readJSON(ctx, client, bucket, folder+fleet.ListName, &targets); err != nil {
+		return outcome, fmt.Errorf("reading the run's targets: %w", err)
+	}
+	if err := readJSON(ctx, client, bucket, folder+fleet.UnlistedName, &unlisted); err != nil {
+		return outcome, fmt.Errorf("reading what is not among the run's targets: %w", err)
+	}
+	there, err := keys(ctx, client, bucket, folder)
+	if err != nil {
+		return outcome, err
+	}
+	outcome.Notes = append(outcome.Notes, unlisted.Notes...)
+	for _, f := range unlisted.Failed {
+		outcome.JoinFailed(f.Account, f.Name, f.Region, report.Error(f.Cause))
+	}
+	group, within := errgroup.WithContext(ctx)
+	group.SetLimit(readers)
+	var mu sync.Mutex
+	for _, t := range targets {
+		group.Go(func() error {
+			key := folder + t.Account + "/" + t.Region + ".json"
+			if !there[key] {
+				cause := noted(within, client, bucket, strings.TrimSuffix(key, ".json")+failedSuffix, there)
+				mu.Lock()
+				defer mu.Unlock()
+				outcome.JoinFailed(t.Account, t.Name, t.Region, cause)
+				return within.Err()
+			}
+			part, err := readReport(within, client, bucket, key)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case within.Err() != nil:
+				return within.Err()
+			case err != nil:
+				outcome.JoinFailed(t.Account, t.Name, t.Region, report.Error(fleet.CauseOf("s3://"+bucket+"/"+key, err)))
+			case part.Account != t.Account || part.Region != t.Region:
+				outcome.JoinFailed(t.Account, t.Name, t.Region, report.Error{
+					Resource: "s3://" + bucket + "/" + key, Code: "NotItsReport", Message: rotation.OneLine("it is a report of " + part.Account + " " + part.Region),
+				})
+			default:
+				outcome.Mode = part.Mode
+				outcome.Join(t.Account, t.Name, t.Region, &part, "s3://"+bucket+"/"+key, report.Drift)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return outcome, fmt.Errorf("gathering the reports of %s: %w", folder, err)
+	}
+	return outcome, nil
+}
+
+// keys are the objects of a run's folder.
+func keys(ctx context.Context, client bucketAPI, bucket, folder string) (map[string]bool, error) {
+	there := map[string]bool{}
+	pages := s3.NewListObjectsV2Paginator(client, &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &folder})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("listing s3://%s/%s: %w", bucket, folder, err)
+		}
+		for _, o := range page.Contents {
+			there[aws.ToString(o.Key)] = true
+		}
+	}
+	return there, nil
+}
+
+func readReport(ctx context.Context, client bucketAPI, bucket, key string) (report.Outcome, error) {
+	body, err := archive.Open(ctx, client, "s3://"+bucket+"/"+key, "json")
+	if err != nil {
+		return report.Outcome{}, err
+	}
+	defer body.Close()
+	return report.Read(body)
+}
+
+// maxList is the largest list of targets that is read, in bytes: 10,000 accounts in every Region are less.
+const maxList = 128 << 20
+
+func readJSON(ctx context.Context, client bucketAPI, bucket, key string, into any) error {
+	out, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+	if err != nil {
+		return fmt.Errorf("s3://%s/%s: %w", bucket, key, err)
+	}
+	defer out.Body.Close()
+	if err := json.NewDecoder(io.LimitReader(out.Body, maxList)).Decode(into); err != nil {
+		return fmt.Errorf("s3://%s/%s: %w", bucket, key, err)
+	}
+	return nil
+}
+
+// noted is why a target has no report, as the state machine noted it: the error and cause of the invocation, whose own message is in the cause
+// (Lambda Developer Guide, "Errors in Step Functions": the function's errorType and errorMessage).
+func noted(ctx context.Context, client bucketAPI, bucket, key string, there map[string]bool) report.Error {
+	missing := report.Error{Resource: "sweep", Code: "NoReport", Message: "no report was written: the sweep was not started, or it ended before it could say why"}
+	if !there[key] {
+		return missing
+	}
+	var said struct{ Error, Cause string }
+	if err := readJSON(ctx, client, bucket, key, &said); err != nil {
+		var api smithy.APIError
+		if errors.As(err, &api) {
+			missing.Code = api.ErrorCode()
+		}
+		missing.Message += "; what was noted of it cannot be read: " + rotation.OneLine(inventory.DescribeError(err))
+		return missing
+	}
+	missing.Code, missing.Message = said.Error, rotation.OneLine(said.Cause)
+	var inner struct{ ErrorType, ErrorMessage string }
+	if json.Unmarshal([]byte(said.Cause), &inner) == nil && inner.ErrorMessage != "" {
+		missing.Message = rotation.OneLine(inner.ErrorMessage)
+	}
+	return missing
+}

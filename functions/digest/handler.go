@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda/messages"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+
+	"github.com/rotationguard/rotationguard/pkg/archive"
+	"github.com/rotationguard/rotationguard/pkg/drift"
+	"github.com/rotationguard/rotationguard/pkg/inventory"
+	"github.com/rotationguard/rotationguard/pkg/report"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
+)
+
+// The environment that infra gives the function.
+const (
+	envBucket = "ROTATIONGUARD_REPORTS_BUCKET" // where the reports are
+	envTopic  = "ROTATIONGUARD_TOPIC_ARN"      // where is told what they say; without it nobody is told
+)
+
+// handler answers invocations.
+type handler struct {
+	bucket, topic string
+	cfg           aws.Config
+	broken        error // what is wrong with the deployment
+}
+
+func newHandler(getenv func(string) string, cfg aws.Config, err error) *handler {
+	h := &handler{bucket: getenv(envBucket), topic: getenv(envTopic), cfg: inventory.Bounded(cfg), broken: err}
+	if h.broken == nil && h.bucket == "" {
+		h.broken = fmt.Errorf("%s is not set: there is nothing to gather", envBucket)
+	}
+	return h
+}
+
+// event is what the fleet's state machine ends with.
+type event struct {
+	Run string `json:"run"`
+	// Failure is why the state machine did not get through all targets, if it did not.
+	Failure *struct{ Error, Cause string } `json:"failure"`
+}
+
+// answer says what the fleet's run has come to.
+type answer struct {
+	Run     string                      `json:"run"`
+	Targets map[report.TargetStatus]int `json:"targets"` // every status, 0 too
+	Verdict drift.Verdict               `json:"verdict"` // the worst of all
+	Summary report.Summary              `json:"summary"`
+	Errors  int                         `json:"errors"`
+	Report  string                      `json:"report"`
+	Message *string                     `json:"message"` // the id of the SNS message, null when nobody was told
+}
+
+// Invoke implements lambda.Handler.
+func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	refuse := func(kind string, err error) ([]byte, error) {
+		line := rotation.OneLine(inventory.DescribeError(err))
+		slog.Error("failed", "type", kind, "error", line)
+		return nil, messages.InvokeResponse_Error{Type: kind, Message: line}
+	}
+	if h.broken != nil {
+		return refuse("BadConfig", h.broken)
+	}
+	var e event
+	if err := json.Unmarshal(payload, &e); err != nil {
+		return refuse("BadEvent", errors.New("event: it is {\"run\":NAME}"))
+	}
+	folder, err := archive.Folder(e.Run)
+	if err != nil {
+		return refuse("BadEvent", fmt.Errorf("event: %w", err))
+	}
+	client := s3.NewFromConfig(h.cfg, func(o *s3.Options) { o.UsePathStyle = inventory.Emulated(h.cfg) })
+	outcome, err := gather(ctx, client, h.bucket, folder, time.Now().UTC())
+	if err != nil {
+		return refuse("GatheringFailed", err)
+	}
+	if e.Failure != nil {
+		outcome.Errors = append(outcome.Errors, report.Error{Resource: "run " + e.Run, Code: e.Failure.Error, Message: rotation.OneLine(e.Failure.Cause)})
+	}
+	outcome.Sort()
+	where, err := archive.PutFleet(ctx, client, h.bucket, e.Run, &outcome)
+	if err != nil {
+		return refuse("ReportFailed", err)
+	}
+	message, err := h.tell(ctx, &outcome, where)
+	if err != nil {
+		return refuse("AlertFailed", fmt.Errorf("telling %s of %s: %w", h.topic, where, err))
+	}
+	a := answer{Run: e.Run, Targets: outcome.TargetsByStatus(), Verdict: outcome.WorstVerdict(), Summary: outcome.Summary(), Errors: len(outcome.Errors), Report: where}
+	if message != "" {
+		a.Message = &message
+	}
+	slog.Info("gathered", "run", e.Run, "targets", a.Targets, "by_verdict", a.Summary.ByVerdict, "errors", a.Errors, "report", where, "message", message)
+	return json.Marshal(a)
+}
+
+// tell publishes one message for the whole fleet. The topic may be another Region's.
+func (h *handler) tell(ctx context.Context, o *report.Outcome, where string) (string, error) {
+	if h.topic == "" {
+		return "", nil
+	}
+	client := sns.NewFromConfig(h.cfg, func(opts *sns.Options) {
+		if topic, err := arn.Parse(h.topic); err == nil {
+			opts.Region = topic.Region
+		}
+	})
+	return report.Publish(ctx, client, h.topic, o, where)
+}

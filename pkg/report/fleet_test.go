@@ -1,0 +1,142 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/rotationguard/rotationguard/pkg/drift"
+	"github.com/rotationguard/rotationguard/pkg/repair"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
+)
+
+// fleetOutcome is of four targets: one with a broken secret, one in sync, one that could be read in part only, one that denied its role.
+func fleetOutcome(keep func(drift.Verdict) bool) *Outcome {
+	at := time.Date(2026, 11, 25, 6, 0, 0, 0, time.UTC)
+	no, yes := false, true
+	secret := func(account, region, name string, v drift.Verdict) Secret {
+		s := Secret{
+			ARN: rotation.ARN("arn:aws:secretsmanager:" + region + ":" + account + ":secret:" + name + "-AbCdEf"), Name: name, Kind: rotation.KindLambda,
+			FunctionARN: rotation.ARN("arn:aws:lambda:" + region + ":" + account + ":function:rotate"), Strategy: rotation.SingleUser, StrategySource: rotation.SourceDefault, Verdict: v, Reason: "because",
+		}
+		if s.RotationCanWork = &yes; v == drift.Broken {
+			s.RotationCanWork = &no
+		}
+		return s
+	}
+	fleet := &Outcome{Mode: repair.ModeReport, At: at}
+	fleet.Join("222222222222", "payments", "eu-west-1", &Outcome{Functions: 1, Secrets: []Secret{secret("222222222222", "eu-west-1", "prod/db", drift.Broken)}}, "s3://b/runs/r/222222222222/eu-west-1.json", keep)
+	fleet.Join("111111111111", "", "eu-west-1", &Outcome{Functions: 1, Secrets: []Secret{secret("111111111111", "eu-west-1", "prod/db", drift.InSync)}}, "", keep)
+	fleet.Join("111111111111", "", "us-east-1", &Outcome{
+		Functions: 1, Secrets: []Secret{secret("111111111111", "us-east-1", "a", drift.InSync)},
+		Errors: []Error{{Call: "lambda:GetPolicy", Resource: "rotate", Code: "TooManyRequestsException", Message: "Rate exceeded"}},
+	}, "", keep)
+	fleet.JoinFailed("333333333333", "", "eu-west-1", Error{Call: "sts:AssumeRole", Resource: "arn:aws:iam::333333333333:role/member", Code: "AccessDenied", Message: "not authorized", Permission: "sts:AssumeRole"})
+	fleet.Sort()
+	return fleet
+}
+
+func TestFleetIsNeverBetterThanWhatWasRead(t *testing.T) {
+	o := fleetOutcome(nil)
+	want := map[string]struct {
+		status  TargetStatus
+		verdict drift.Verdict
+	}{
+		"111111111111 eu-west-1":          {TargetSwept, drift.InSync},
+		"111111111111 us-east-1":          {TargetIncomplete, drift.Unknown},
+		"222222222222 payments eu-west-1": {TargetSwept, drift.Broken},
+		"333333333333 eu-west-1":          {TargetFailed, ""},
+	}
+	for i := range o.Targets {
+		target := &o.Targets[i]
+		w, ok := want[target.where()]
+		verdict := drift.Verdict("")
+		if target.Verdict != nil {
+			verdict = *target.Verdict
+		}
+		if !ok || target.Status != w.status || verdict != w.verdict {
+			t.Errorf("%s is %s, %q, want %s, %q", target.where(), target.Status, verdict, w.status, w.verdict)
+		}
+	}
+	if len(o.Targets) != len(want) || o.ExitCode() != ExitFailed || o.Account != "" {
+		t.Errorf("%d targets, exit code %d, account %q", len(o.Targets), o.ExitCode(), o.Account)
+	}
+	nothing := &Outcome{}
+	nothing.JoinFailed("333333333333", "", "", Error{Call: "account:ListRegions", Resource: "333333333333", Code: "AccessDeniedException"})
+	if nothing.ExitCode() != ExitFailed || nothing.HasDrift() {
+		t.Errorf("a fleet without a result has exit code %d", nothing.ExitCode())
+	}
+}
+
+func TestFleetCountsEveryTargetsSecrets(t *testing.T) {
+	all, slim := fleetOutcome(nil), fleetOutcome(Drift)
+	if len(all.Secrets) != 3 || len(slim.Secrets) != 1 {
+		t.Errorf("%d and %d secrets, want 3 and 1", len(all.Secrets), len(slim.Secrets))
+	}
+	for _, o := range []*Outcome{all, slim} {
+		if s := o.Summary(); s.Secrets != 3 || s.Functions != 3 || s.ByVerdict[drift.Broken] != 1 || s.ByVerdict[drift.InSync] != 2 {
+			t.Errorf("summary %+v", s)
+		}
+	}
+}
+
+func TestFleetInEveryForm(t *testing.T) {
+	o := fleetOutcome(nil)
+	var text, wide, page, table, machine bytes.Buffer
+	for _, err := range []error{
+		o.WriteText(&text, Style{}), o.WriteText(&wide, Style{Width: 160}), o.WriteHTML(&page), o.WriteCSV(&table), o.WriteJSON(&machine),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []string{
+		"rotationguard  4 targets in 3 accounts  mode report\n3 of 4 targets swept. 1 failed: nothing is known of their secrets. 1 could be",
+		"ACCOUNT       SECRET", "broken    222222222222  prod/db", "  account   222222222222 eu-west-1",
+		"  failed    333333333333 eu-west-1: sts:AssumeRole on\n            arn:aws:iam::333333333333:role/member: AccessDenied: not authorized",
+		"  unknown   111111111111 us-east-1: 1 secret: 1 in-sync; something could not", "  1         with nothing worse than in sync",
+		"lambda:GetPolicy on 111111111111 us-east-1 rotate:",
+	} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("the text does not say %q:\n%s", want, text.String())
+		}
+	}
+	if !strings.Contains(wide.String(), "broken    222222222222 eu-west-1  prod/db") {
+		t.Errorf("the wide table:\n%s", wide.String())
+	}
+	for _, want := range []string{"1 of 4 targets failed; of what was read: 1 of 3 rotating secrets cannot rotate", `<small class="soft">222222222222 eu-west-1</small> prod/db`, `<h2 id="targets">`, "AccessDenied: not authorized"} {
+		if !strings.Contains(page.String(), want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	if !strings.Contains(table.String(), "\n222222222222,eu-west-1,prod/db,") {
+		t.Errorf("the table:\n%s", table.String())
+	}
+	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(Schema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("report.schema.json", schema); err != nil {
+		t.Fatal(err)
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(machine.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := compiler.MustCompile("report.schema.json").Validate(value); err != nil {
+		t.Error(err)
+	}
+	var said struct {
+		Account string
+		Targets []Target
+		Secrets []struct{ Account, Region, Name string }
+	}
+	if err := json.Unmarshal(machine.Bytes(), &said); err != nil || len(said.Targets) != 4 || said.Secrets[1].Account != "222222222222" {
+		t.Errorf("%+v, %v", said, err)
+	}
+}

@@ -15,18 +15,27 @@ func newReader(stack awscdk.Stack) awsiam.Role {
 		Description: jsii.String("rotationguard reads rotation functions, roles, keys and secrets' settings; no secret value"),
 		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
 	})
-	secrets := arn(stack, "secretsmanager", "secret:*")
-	functions := arn(stack, "lambda", "function:*")
-	for _, s := range []awsiam.PolicyStatement{
+	for _, s := range reads(stack, *stack.Region()) {
+		role.AddToPolicy(s)
+	}
+	return role
+}
+
+// reads are the statements that the calls of package inventory take, in a Region of the stack's account; "*" stands for every Region.
+func reads(stack awscdk.Stack, region string) []awsiam.PolicyStatement {
+	in := func(service, resource string) string {
+		return "arn:" + *stack.Partition() + ":" + service + ":" + region + ":" + *stack.Account() + ":" + resource
+	}
+	return []awsiam.PolicyStatement{
 		denySecretValues(),
 		// ListSecrets has no resource; see "Actions, resources, and condition keys for AWS Secrets Manager".
 		statement("ListSecrets", awsiam.Effect_ALLOW, []string{"secretsmanager:ListSecrets"}, []string{"*"}, nil),
 		statement("ReadSecretSettings", awsiam.Effect_ALLOW, []string{
 			"secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy",
-		}, []string{*secrets}, nil),
+		}, []string{in("secretsmanager", "secret:*")}, nil),
 		statement("ReadFunctions", awsiam.Effect_ALLOW, []string{
 			"lambda:GetFunctionConfiguration", "lambda:GetPolicy", "lambda:ListTags", "lambda:ListAliases", "lambda:ListVersionsByFunction",
-		}, []string{*functions}, nil),
+		}, []string{in("lambda", "function:*")}, nil),
 		statement("ReadRoles", awsiam.Effect_ALLOW, []string{
 			"iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies",
 		}, []string{*arn(stack, "iam", "role/*")}, nil),
@@ -44,13 +53,10 @@ func newReader(stack awscdk.Stack) awsiam.Role {
 		// A secret's key may be another account's, whose key policy has the last word.
 		statement("ReadKeys", awsiam.Effect_ALLOW, []string{
 			"kms:DescribeKey", "kms:GetKeyPolicy", "kms:ListGrants",
-		}, []string{"arn:" + *stack.Partition() + ":kms:" + *stack.Region() + ":*:key/*"}, nil),
+		}, []string{"arn:" + *stack.Partition() + ":kms:" + region + ":*:key/*"}, nil),
 		statement("ReadMasterOfStacks", awsiam.Effect_ALLOW, []string{"cloudformation:DescribeStacks"},
-			[]string{*arn(stack, "cloudformation", "stack/*")}, nil),
-	} {
-		role.AddToPolicy(s)
+			[]string{in("cloudformation", "stack/*")}, nil),
 	}
-	return role
 }
 
 // readOtherAccounts lets the function assume the config's member role, in accounts of this account's organization alone.

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"cmp"
 	_ "embed"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -96,6 +98,20 @@ func (t *Targets) File() string { return t.file }
 func (t *Targets) ProblemAt(field string, err error) error {
 	at := t.at[field]
 	return &Problem{File: t.file, Line: at.line, Column: at.column, Field: field, Message: err.Error()}
+}
+
+// Member is the member role that the file and a config name: either may, or both the same.
+func (t *Targets) Member(c Member) (Member, error) {
+	role, id := strings.TrimPrefix(cmp.Or(t.RoleName, c.Role), "/"), cmp.Or(t.ExternalID, c.ExternalID)
+	switch {
+	case role == "":
+		return Member{}, t.ProblemAt("role_name", errors.New("missing: it is the name of the role to assume in every account (or member.role of the configuration)"))
+	case c.Role != "" && strings.TrimPrefix(c.Role, "/") != role:
+		return Member{}, t.ProblemAt("role_name", fmt.Errorf("%s is not the configured member role %s: no other role is assumed in a target", role, c.Role))
+	case c.ExternalID != "" && c.ExternalID != id:
+		return Member{}, t.ProblemAt("external_id", errors.New("it is not the configured member.external_id"))
+	}
+	return Member{Role: role, ExternalID: id, WriterRole: strings.TrimPrefix(c.WriterRole, "/")}, nil
 }
 
 // Listed says whether the accounts are listed; else they are an organization's.

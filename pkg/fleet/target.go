@@ -39,16 +39,8 @@ type Fleet struct {
 
 // New is the fleet of a targets file and a config, which may both name the member role and the external id, but not differently.
 func New(t *config.Targets, member config.Member) (Fleet, error) {
-	f := Fleet{Role: strings.TrimPrefix(cmp.Or(t.RoleName, member.Role), "/"), ExternalID: cmp.Or(t.ExternalID, member.ExternalID), Writer: strings.TrimPrefix(member.WriterRole, "/")}
-	switch {
-	case f.Role == "":
-		return Fleet{}, t.ProblemAt("role_name", errors.New("missing: it is the name of the role to assume in every account (or member.role of the configuration)"))
-	case member.Role != "" && strings.TrimPrefix(member.Role, "/") != f.Role:
-		return Fleet{}, t.ProblemAt("role_name", fmt.Errorf("%s is not the configured member role %s: no other role is assumed in a target", f.Role, member.Role))
-	case member.ExternalID != "" && member.ExternalID != f.ExternalID:
-		return Fleet{}, t.ProblemAt("external_id", errors.New("it is not the configured member.external_id"))
-	}
-	return f, nil
+	m, err := t.Member(member)
+	return Fleet{Role: m.Role, ExternalID: m.ExternalID, Writer: m.WriterRole}, err
 }
 
 // Target is an account and Region with its role.

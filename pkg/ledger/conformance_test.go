@@ -22,6 +22,7 @@ func conform(t *testing.T, fresh func(t *testing.T) (open func() ledger.Ledger))
 	}{
 		{"a secret counts from when it names what it names", conformSecrets},
 		{"only a complete listing forgets secrets", conformForgets},
+		{"what functions rest on is what was seen last", conformFunctions},
 		{"a finding is told when it is new, worse, resolved and reopened", conformFindings},
 		{"an alert that was not told is due again", conformUntold},
 		{"what was not covered is not resolved", conformCovers},
@@ -114,6 +115,26 @@ func conformForgets(t *testing.T, open func() ledger.Ledger) {
 	slices.Sort(many)
 	see(true, many...)
 	equal(t, "many", names(), many)
+}
+
+func conformFunctions(t *testing.T, open func() ledger.Ledger) {
+	ctx := t.Context()
+	see := func(complete bool, seen ...ledger.FunctionRecord) []ledger.FunctionRecord {
+		t.Helper()
+		ok(t, open().ObserveFunctions(ctx, seen, complete))
+		return must[[]ledger.FunctionRecord](t)(open().Functions(ctx))
+	}
+	a := ledger.FunctionRecord{Function: "a", Role: "r", Policies: []string{"p"}, Masters: []string{"m"}, Keys: []string{"k"}}
+	b := ledger.FunctionRecord{Function: "b", Role: "r"}
+	equal(t, "first", see(true, b, a, a), []ledger.FunctionRecord{a, b})
+	a.Role = "other"
+	equal(t, "another role", see(false, a), []ledger.FunctionRecord{a, b})
+	for i := range 2000 {
+		a.Keys = append(a.Keys, "key-"+string(rune('a'+i%26)))
+	}
+	many := ledger.FunctionRecord{Function: "a", Role: "other", Policies: []string{"p"}, Many: true}
+	equal(t, "too many keys", see(false, a), []ledger.FunctionRecord{many, b})
+	equal(t, "after a complete run", see(true, b), []ledger.FunctionRecord{b})
 }
 
 func finding(id string, s drift.Severity) *drift.Finding {

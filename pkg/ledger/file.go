@@ -24,6 +24,7 @@ import (
 var (
 	bucketMeta       = []byte("meta")
 	bucketSecrets    = []byte("secrets")
+	bucketFunctions  = []byte("functions")
 	bucketFindings   = []byte("findings")
 	bucketRuns       = []byte("runs")
 	bucketJournal    = []byte("journal")
@@ -75,7 +76,7 @@ func OpenFile(path string) (*File, error) {
 
 // create makes what a new ledger has.
 func create(tx *bolt.Tx) error {
-	for _, name := range [][]byte{bucketMeta, bucketSecrets, bucketFindings, bucketRuns, bucketJournal, bucketExemptions} {
+	for _, name := range [][]byte{bucketMeta, bucketSecrets, bucketFunctions, bucketFindings, bucketRuns, bucketJournal, bucketExemptions} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return err
 		}
@@ -256,6 +257,50 @@ func (f *File) ObserveSecrets(_ context.Context, at time.Time, seen []Naming, co
 // Secrets implements Ledger.
 func (f *File) Secrets(context.Context) ([]SecretRecord, error) {
 	return all[SecretRecord](f, bucketSecrets)
+}
+
+// ObserveFunctions implements Ledger.
+func (f *File) ObserveFunctions(ctx context.Context, seen []FunctionRecord, complete bool) error {
+	stored, err := f.Functions(ctx)
+	if err != nil {
+		return err
+	}
+	store, forget := observeFunctions(stored, seen, complete)
+	if len(store) == 0 && len(forget) == 0 {
+		return nil
+	}
+	return f.update(func(tx *bolt.Tx) error {
+		b, err := tx.CreateBucketIfNotExists(bucketFunctions)
+		if err != nil {
+			return err
+		}
+		for _, r := range store {
+			if err := put(tx, bucketFunctions, []byte(r.Function), r); err != nil {
+				return err
+			}
+		}
+		for _, function := range forget {
+			if err := b.Delete([]byte(function)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Functions implements Ledger. A file of before functions were remembered has none.
+func (f *File) Functions(context.Context) ([]FunctionRecord, error) {
+	var records []FunctionRecord
+	err := f.view(func(tx *bolt.Tx) error {
+		if tx.Bucket(bucketFunctions) == nil {
+			return nil
+		}
+		return each(tx, bucketFunctions, nil, func(r FunctionRecord) error {
+			records = append(records, r)
+			return nil
+		})
+	})
+	return records, err
 }
 
 // ObserveFindings implements Ledger.

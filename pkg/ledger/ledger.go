@@ -17,6 +17,12 @@ type Ledger interface {
 	// Secrets are all the records, sorted by secret.
 	Secrets(ctx context.Context) ([]SecretRecord, error)
 
+	// ObserveFunctions remembers what rotation functions rest on. complete says that the whole account was listed: what was not seen
+	// is then forgotten.
+	ObserveFunctions(ctx context.Context, seen []FunctionRecord, complete bool) error
+	// Functions are all the records, sorted by function.
+	Functions(ctx context.Context) ([]FunctionRecord, error)
+
 	// ObserveFindings remembers findings and answers with what should be told: see Transition.
 	ObserveFindings(ctx context.Context, s Sighting) ([]Transition, error)
 	// Told marks transitions as told, so that they are not told again.

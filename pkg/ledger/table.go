@@ -37,6 +37,7 @@ const (
 // The sort keys: a kind and an id, or one of the single items.
 const (
 	itemSecret    = "secret#"
+	itemFunction  = "function#"
 	itemFinding   = "finding#"
 	itemRun       = "run#"
 	itemJournal   = "journal#"

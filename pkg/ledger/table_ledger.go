@@ -82,6 +82,32 @@ func (t *Table) Secrets(ctx context.Context) ([]SecretRecord, error) {
 	return allOf[SecretRecord](ctx, t, itemSecret)
 }
 
+// ObserveFunctions implements Ledger.
+func (t *Table) ObserveFunctions(ctx context.Context, seen []FunctionRecord, complete bool) error {
+	stored, err := t.Functions(ctx)
+	if err != nil {
+		return err
+	}
+	store, forget := observeFunctions(stored, seen, complete)
+	ids, values := make([]string, len(store)), make([]any, len(store))
+	for i, r := range store {
+		ids[i], values[i] = r.Function, r
+	}
+	requests, err := t.puts(itemFunction, ids, values)
+	if err != nil {
+		return err
+	}
+	for _, function := range forget {
+		requests = append(requests, types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: t.key(itemFunction + function)}})
+	}
+	return t.write(ctx, requests)
+}
+
+// Functions implements Ledger.
+func (t *Table) Functions(ctx context.Context) ([]FunctionRecord, error) {
+	return allOf[FunctionRecord](ctx, t, itemFunction)
+}
+
 // ObserveFindings implements Ledger.
 func (t *Table) ObserveFindings(ctx context.Context, s Sighting) ([]Transition, error) {
 	s.At = s.At.UTC()

@@ -51,7 +51,7 @@ type File struct {
 	path string
 
 	mu    sync.Mutex
-	lease *bolt.DB // the lock file while this process holds the lease
+	lease *os.File // the lock file while this process holds the lease
 }
 
 // OpenFile opens the ledger at path and makes it, and the folder it is in, when there is none. A file that is damaged, of a
@@ -61,17 +61,43 @@ func OpenFile(path string) (*File, error) {
 		return nil, fmt.Errorf("opening ledger: %w", err)
 	}
 	f := &File{path: path}
-	if info, err := os.Stat(path); err == nil && info.Size() > 0 && f.view(func(*bolt.Tx) error { return nil }) == nil {
+	info, err := os.Stat(path)
+	if err == nil && info.Size() > 0 && f.view(func(*bolt.Tx) error { return nil }) == nil {
 		return f, nil
 	}
-	err := f.update(create)
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+	if errors.Is(err, fs.ErrNotExist) {
+		err = f.make()
+	} else {
+		err = f.update(create)
+	}
+	if info != nil && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)) {
 		err = f.view(func(*bolt.Tx) error { return nil })
 	}
 	if err != nil {
 		return nil, err
 	}
 	return f, nil
+}
+
+// make puts a new ledger in its place once the whole of it is on the disk: one that a full disk cut short would be a damaged one ever after.
+// Where another process was quicker, that one's stays.
+func (f *File) make() (err error) {
+	begun, err := os.CreateTemp(filepath.Dir(f.path), "."+filepath.Base(f.path)+"-*") // mode 0600
+	if err != nil {
+		return f.explain(err)
+	}
+	defer func() { err = errors.Join(err, os.Remove(begun.Name())) }()
+	if err := begun.Close(); err != nil {
+		return f.explain(err)
+	}
+	fresh := &File{path: begun.Name()}
+	if err := fresh.update(create); err != nil {
+		return f.explain(errors.Unwrap(err))
+	}
+	if err := os.Link(begun.Name(), f.path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return f.explain(err)
+	}
+	return nil
 }
 
 // create makes what a new ledger has.
@@ -425,15 +451,22 @@ func (f *File) Acquire(_ context.Context, holder string, at time.Time, ttl time.
 	if f.lease != nil {
 		return Lease{}, fmt.Errorf("ledger %s: %w", f.path, ErrHeld)
 	}
-	lock, err := bolt.Open(f.path+".lock", 0o600, &bolt.Options{Timeout: 10 * time.Millisecond})
-	if errors.Is(err, bolterrors.ErrTimeout) {
+	lock, err := os.OpenFile(f.path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return Lease{}, f.explain(err)
+	}
+	free, err := tryLock(lock)
+	if err != nil {
+		return Lease{}, errors.Join(f.explain(err), lock.Close())
+	}
+	if !free {
+		if err := lock.Close(); err != nil {
+			return Lease{}, f.explain(err)
+		}
 		if l, ok := f.storedLease(); ok {
 			return Lease{}, fmt.Errorf("ledger %s: %w: %s", f.path, ErrHeld, l.Holder)
 		}
 		return Lease{}, fmt.Errorf("ledger %s: %w", f.path, ErrHeld)
-	}
-	if err != nil {
-		return Lease{}, f.explain(err)
 	}
 	var l Lease
 	err = f.update(func(tx *bolt.Tx) error {

@@ -164,6 +164,22 @@ func TestFileLeaseDiesWithItsHolder(t *testing.T) {
 	}
 }
 
+func TestFileLeaseNeedsNothingOfTheLockFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "l.db")
+	write(t, path+".lock", []byte("cut short by a full disk"))
+	l := openFile(t, path)
+	lease, err := l.Acquire(t.Context(), "me", noon, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openFile(t, path).Acquire(t.Context(), "them", noon, time.Minute); !errors.Is(err, ledger.ErrHeld) || !strings.Contains(err.Error(), "me") {
+		t.Errorf("a second holder: %v, want ErrHeld by me", err)
+	}
+	if err := l.Release(t.Context(), lease); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestFileDropsWhatIsOld(t *testing.T) {
 	ctx, l := t.Context(), openFile(t, filepath.Join(t.TempDir(), "l.db"))
 	lease, err := l.Acquire(ctx, "me", noon, time.Minute)

@@ -438,7 +438,7 @@ func (r *Repairer) shows(ctx context.Context, c *Change) bool {
 	}
 }
 
-// await waits until changes show in reads. Those that do not are marked, not failed: AWS shows writes with a delay.
+// await waits until changes show in reads. Those that do not are marked, in the journal too, and not failed: AWS shows writes with a delay.
 func (r *Repairer) await(ctx context.Context, made []*Change) error {
 	ctx, cancel := context.WithTimeout(ctx, r.Visible)
 	defer cancel()
@@ -459,6 +459,10 @@ func (r *Repairer) await(ctx context.Context, made []*Change) error {
 	}
 	for _, c := range made {
 		c.Reason = invisible
+		// The journal must not take for gone what reads show still: it is what later runs know of our work.
+		if err := r.journal(ctx, c, ledger.PhaseOutcome); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -129,8 +129,9 @@ func writes(entries []ledger.Entry) []Write {
 		case ledger.PhaseIntent:
 			open[attempt{e.Run, e.Change}] = w
 		case ledger.PhaseOutcome:
+			_, first := open[attempt{e.Run, e.Change}]
 			delete(open, attempt{e.Run, e.Change})
-			if e.Status == string(Done) {
+			if first && e.Status == string(Done) {
 				out = append(out, w)
 			}
 		}

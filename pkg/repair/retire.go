@@ -55,7 +55,7 @@ type placed struct {
 // placements are what of ours runs have put somewhere and not taken away again, as the journal tells it.
 func placements(entries []ledger.Entry) ([]placed, error) {
 	type place struct{ subject, name string }
-	at := map[place]placed{}
+	at, gone := map[place]placed{}, map[place]placed{}
 	for _, e := range entries {
 		where := place{e.Subject, e.Name}
 		switch call := Call(e.Call); {
@@ -68,6 +68,13 @@ func placements(entries []ledger.Entry) ([]placed, error) {
 			secrets := sortedARNs(append(slices.Clone(c.Secrets), at[where].secrets...))
 			at[where] = placed{c.Function, c.Subject, c.Name, call.onRole(), secrets}
 		case e.Phase == ledger.PhaseOutcome && (call == DeleteRolePolicy || call == RemovePermission) && e.Status == string(Done):
+			if was, known := gone[where]; known && e.Reason == invisible {
+				at[where] = was
+				break
+			}
+			if was, known := at[where]; known {
+				gone[where] = was
+			}
 			delete(at, where)
 		}
 	}

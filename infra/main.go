@@ -44,6 +44,11 @@ func synthesize() (err error) {
 	}
 	defer code.remove()
 	newSweepStack(app, "Rotationguard", settings, code)
+	if settings.Fleet != "" {
+		if err := addFleet(app, settings); err != nil {
+			return err
+		}
+	}
 	app.Synth(nil)
 	if settings.SelfContained {
 		return code.zip(filepath.Join(*app.Outdir(), "Rotationguard.zip"))

@@ -18,8 +18,11 @@ type Package struct{ folder string }
 const configInPackage = "rotationguard.yaml"
 
 // newPackage gathers the sweep function's code from what "make build" wrote.
-func newPackage(s Settings) (Package, error) {
-	binary := filepath.Join(s.Dist, "sweep", s.Architecture, "bootstrap")
+func newPackage(s Settings) (Package, error) { return newPackageOf(s, "sweep") }
+
+// newPackageOf gathers a function's code.
+func newPackageOf(s Settings, function string) (Package, error) {
+	binary := filepath.Join(s.Dist, function, s.Architecture, "bootstrap")
 	if _, err := os.Stat(binary); errors.Is(err, fs.ErrNotExist) {
 		return Package{}, fmt.Errorf("%s is not there: run make build first", binary)
 	}

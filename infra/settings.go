@@ -39,6 +39,7 @@ type Settings struct {
 	Table         string   // table: ARN of a DynamoDB table to remember in instead of a new one
 	Boundary      string   // boundary: ARN of a managed policy to put on our own roles as permissions boundary
 	Dist          string   // dist: the folder that "make build" wrote
+	Fleet         string   // fleet: a targets.yaml, whose accounts and Regions a stack of its own sweeps
 	SelfContained bool     // selfContained: a template that takes the function's code by parameters and needs no CDK to deploy
 }
 
@@ -67,6 +68,7 @@ func (s *Settings) fromContext(node constructs.Node) error {
 	c.text("table", &s.Table)
 	c.text("boundary", &s.Boundary)
 	c.text("dist", &s.Dist)
+	c.text("fleet", &s.Fleet)
 	c.truth("selfContained", &s.SelfContained)
 	return c.err
 }

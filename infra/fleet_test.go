@@ -1,0 +1,324 @@
+package main
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+
+	"github.com/rotationguard/rotationguard/pkg/awstest/emulator"
+)
+
+const organizationTargets = `role_name: audit/rotationguard-member
+external_id: example-3f9c
+regions: [eu-central-1, eu-west-1]
+organization: {id: o-a1b2c3d4e5, ous: [r-ab12], exclude: ["111122223333"], delegated_administrator: true}
+`
+
+const listedTargets = `role_name: rotationguard-member
+external_id: example-3f9c
+regions: [eu-central-1]
+concurrency: 7
+tolerated_failure_percentage: 25
+targets: [{account: "111122223333"}, {account: "444455556666"}]
+`
+
+// fleetApp is an app with the fleet's stack of settings and a targets file, around binaries that are only a name.
+func fleetApp(t *testing.T, s Settings, targets string) (awscdk.App, awscdk.Stack, Fleet) {
+	t.Helper()
+	folder := t.TempDir()
+	s.Fleet, s.Dist = filepath.Join(folder, "targets.yaml"), filepath.Join(folder, "dist")
+	if err := os.WriteFile(s.Fleet, []byte(targets), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, function := range []string{"targets", "sweep", "digest"} {
+		path := filepath.Join(s.Dist, function, s.Architecture)
+		if err := os.MkdirAll(path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(path, "bootstrap"), []byte(function), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := newFleet(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := newFleetPackages(s, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, p := range code {
+			p.remove()
+		}
+	})
+	for function, p := range code {
+		if text := readFile(t, filepath.Join(p.folder, targetsInPackage)); string(text) != targets {
+			t.Errorf("the code of %s has another targets file", function)
+		}
+	}
+	app := newApp(t.TempDir())
+	stack, err := newFleetStack(app, "RotationguardFleet", s, f, code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return app, stack, f
+}
+
+func fleetTemplate(t *testing.T, s Settings, targets string) template {
+	t.Helper()
+	app, _, _ := fleetApp(t, s, targets)
+	app.Synth(nil)
+	return readTemplate(t, filepath.Join(*app.Outdir(), "RotationguardFleet.template.json"))
+}
+
+// plainText is a value with its references spelled out: {"Ref": X} as <X>, GetAtt as <X.Y>, joined.
+func plainText(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case map[string]any:
+		if ref, ok := v["Ref"].(string); ok {
+			return "<" + ref + ">"
+		}
+		if get, ok := v["Fn::GetAtt"].([]any); ok {
+			return "<" + plainText(get[0]) + "." + plainText(get[1]) + ">"
+		}
+		if join, ok := v["Fn::Join"].([]any); ok {
+			var b strings.Builder
+			for _, part := range join[1].([]any) {
+				b.WriteString(plainText(part))
+			}
+			return b.String()
+		}
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+// state is as much of a state as the test looks at.
+type state struct {
+	Type, Resource, Next, ErrorPath string
+	End                             bool
+	Parameters                      map[string]any
+	MaxConcurrency                  int
+	ToleratedFailurePercentage      int
+	Retry                           []struct {
+		ErrorEquals    []string
+		JitterStrategy string
+		MaxAttempts    int
+	}
+	Catch         []struct{ Next string }
+	ItemReader    struct{ Parameters map[string]string }
+	ResultWriter  struct{ Parameters map[string]string }
+	ItemProcessor struct {
+		ProcessorConfig struct{ Mode, ExecutionType string }
+		States          map[string]state
+	}
+	TimeoutSeconds int
+}
+
+func definitionOf(t *testing.T, tm template) map[string]state {
+	t.Helper()
+	text := plainText(tm.only(t, "AWS::StepFunctions::StateMachine")["DefinitionString"])
+	var d struct{ States map[string]state }
+	if err := json.Unmarshal([]byte(text), &d); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return d.States
+}
+
+func TestFleetMachineSweepsEveryTargetAndAlwaysTells(t *testing.T) {
+	states := definitionOf(t, fleetTemplate(t, defaultSettings(), listedTargets))
+	m := states["Map"]
+	if m.MaxConcurrency != 7 || m.ToleratedFailurePercentage != 25 || m.ItemProcessor.ProcessorConfig.Mode != "DISTRIBUTED" || m.ItemProcessor.ProcessorConfig.ExecutionType != "STANDARD" {
+		t.Errorf("map %+v", m)
+	}
+	if m.ItemReader.Parameters["Key.$"] != "$.list.key" || m.ResultWriter.Parameters["Prefix.$"] != "States.Format('evidence/{}', $.run)" {
+		t.Errorf("reads %v, writes %v", m.ItemReader.Parameters, m.ResultWriter.Parameters)
+	}
+	if m.Next != "Digest" || len(m.Catch) != 1 || m.Catch[0].Next != "DigestOfFailed" || states["DigestOfFailed"].Next != "TooManyFailed" || states["TooManyFailed"].Type != "Fail" {
+		t.Errorf("after the map: %s, %v, %s", m.Next, m.Catch, states["DigestOfFailed"].Next)
+	}
+	sweep := m.ItemProcessor.States["Sweep"]
+	if len(sweep.Catch) != 1 || sweep.Catch[0].Next != "Note" || m.ItemProcessor.States["Note"].Next != "Failed" || sweep.TimeoutSeconds <= 900 {
+		t.Errorf("sweep %+v", sweep)
+	}
+	for _, r := range sweep.Retry {
+		if r.MaxAttempts > 0 && r.JitterStrategy != "FULL" {
+			t.Errorf("%v is tried again without jitter", r.ErrorEquals)
+		}
+		if slices.Contains(r.ErrorEquals, "TargetDenied") && r.MaxAttempts != 0 {
+			t.Error("a denied role is tried again")
+		}
+	}
+	if n := definitionOf(t, fleetTemplate(t, defaultSettings(), organizationTargets))["Map"].MaxConcurrency; n != fleetConcurrency {
+		t.Errorf("MaxConcurrency %d where the file does not say", n)
+	}
+}
+
+// allowed are the resources and conditions of the statements of a template's policies with an action.
+func allowed(t *testing.T, tm template, action string) (resources []string, conditions []map[string]any) {
+	t.Helper()
+	for _, r := range tm.Resources {
+		if r.Type != "AWS::IAM::Policy" {
+			continue
+		}
+		document := r.Properties["PolicyDocument"].(map[string]any)
+		for _, entry := range document["Statement"].([]any) {
+			s := entry.(map[string]any)
+			if s["Effect"] != "Allow" || !strings.Contains(plainText(s["Action"]), action) {
+				continue
+			}
+			list, ok := s["Resource"].([]any)
+			if !ok {
+				list = []any{s["Resource"]}
+			}
+			for _, one := range list {
+				resources = append(resources, plainText(one))
+			}
+			condition, _ := s["Condition"].(map[string]any)
+			conditions = append(conditions, condition)
+		}
+	}
+	return resources, conditions
+}
+
+func TestFleetAssumesTheMemberRoleAlone(t *testing.T) {
+	tests := []struct {
+		name, targets string
+		want          []string
+		organization  string
+	}{
+		{"an organization's", organizationTargets, []string{"arn:<AWS::Partition>:iam::*:role/audit/rotationguard-member"}, "o-a1b2c3d4e5"},
+		{"listed accounts'", listedTargets, []string{"arn:<AWS::Partition>:iam::111122223333:role/rotationguard-member", "arn:<AWS::Partition>:iam::444455556666:role/rotationguard-member"}, "${aws:PrincipalOrgID}"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tm := fleetTemplate(t, defaultSettings(), tt.targets)
+			got, conditions := allowed(t, tm, "sts:AssumeRole")
+			if !slices.Equal(got, tt.want) || len(conditions) != 1 {
+				t.Fatalf("may assume %v, want %v", got, tt.want)
+			}
+			equals := conditions[0]["StringEquals"].(map[string]any)
+			if equals["sts:ExternalId"] != "example-3f9c" || equals["aws:ResourceOrgID"] != tt.organization {
+				t.Errorf("conditions %v", conditions[0])
+			}
+			for _, forbidden := range []string{"GetSecretValue", "iam:Put", "lambda:AddPermission", "lambda:*", "iam:*"} {
+				if got, _ := allowed(t, tm, forbidden); len(got) > 0 {
+					t.Errorf("%s is allowed on %v", forbidden, got)
+				}
+			}
+		})
+	}
+}
+
+func TestMembersTrustTheFleetsRoleAlone(t *testing.T) {
+	tm := fleetTemplate(t, defaultSettings(), organizationTargets)
+	set := tm.only(t, "AWS::CloudFormation::StackSet")
+	if set["PermissionModel"] != "SERVICE_MANAGED" || set["CallAs"] != "DELEGATED_ADMIN" || plainText(set["AutoDeployment"]) != `{"Enabled":true,"RetainStacksOnAccountRemoval":false}` {
+		t.Errorf("stack set %v, %v, %v", set["PermissionModel"], set["CallAs"], set["AutoDeployment"])
+	}
+	given := map[string]string{}
+	for _, p := range set["Parameters"].([]any) {
+		p := p.(map[string]any)
+		given[plainText(p["ParameterKey"])] = plainText(p["ParameterValue"])
+	}
+	if !strings.HasPrefix(given[parameterFleetRole], "<SweepRole") || given[parameterExternalID] != "example-3f9c" || given[parameterOrganization] != "o-a1b2c3d4e5" {
+		t.Errorf("parameters %v", given)
+	}
+	var member template
+	body := plainText(set["TemplateBody"])
+	// CloudFormation User Guide, "CloudFormation quotas": a template body in a request has at most 51,200 bytes.
+	if err := json.Unmarshal([]byte(body), &member); err != nil || len(body) > 51200 {
+		t.Fatalf("%d bytes: %v", len(body), err)
+	}
+	role := member.only(t, "AWS::IAM::Role")
+	if role["RoleName"] != "rotationguard-member" || role["Path"] != "/audit/" {
+		t.Errorf("the role is called %v%v", role["Path"], role["RoleName"])
+	}
+	for _, entry := range role["AssumeRolePolicyDocument"].(map[string]any)["Statement"].([]any) {
+		s := entry.(map[string]any)
+		equals := s["Condition"].(map[string]any)["StringEquals"].(map[string]any)
+		if plainText(s["Principal"]) != `{"AWS":{"Ref":"FleetRoleArn"}}` || plainText(equals["sts:ExternalId"]) != "<ExternalId>" || plainText(equals["aws:PrincipalOrgID"]) != "<OrganizationId>" {
+			t.Errorf("trust %v", s)
+		}
+	}
+	if got := member.only(t, "AWS::IAM::Policy"); !strings.Contains(plainText(got), `"Effect":"Deny","Resource":"*","Sid":"NoSecretValue"`) {
+		t.Error("the member role does not deny secret values")
+	}
+	if listed := fleetTemplate(t, defaultSettings(), listedTargets); slices.ContainsFunc(slices.Collect(maps.Values(listed.Resources)), func(r resource) bool { return r.Type == "AWS::CloudFormation::StackSet" }) {
+		t.Error("listed accounts get a stack set")
+	}
+}
+
+func TestMemberWritesWithItsWriterAlone(t *testing.T) {
+	s := repairing()
+	s.Member.Role, s.Member.WriterRole = "audit/rotationguard-member", "audit/rotationguard-writer"
+	tm := fleetTemplate(t, s, organizationTargets)
+	var member template
+	if err := json.Unmarshal([]byte(plainText(tm.only(t, "AWS::CloudFormation::StackSet")["TemplateBody"])), &member); err != nil {
+		t.Fatal(err)
+	}
+	writer := member.Resources[member.named(t, "Writer")]
+	if writer.Properties["RoleName"] != "rotationguard-writer" || writer.Properties["Path"] != "/audit/" || !strings.Contains(plainText(writer.Properties["AssumeRolePolicyDocument"]), `"Principal":{"AWS":{"Fn::GetAtt":["Member`) {
+		t.Errorf("writer %v", writer.Properties)
+	}
+	if got, _ := allowed(t, member, "sts:AssumeRole"); len(got) != 1 || !strings.HasPrefix(got[0], "<Writer") {
+		t.Errorf("the member role may assume %v", got)
+	}
+}
+
+func TestFleetIsRefusedWithoutWhatItRestsOn(t *testing.T) {
+	tests := []struct {
+		name, targets string
+		change        func(*Settings)
+		want          string
+	}{
+		{"no external id", "role_name: a\nregions: [eu-west-1]\ntargets: [{account: \"111122223333\"}]\n", nil, "external_id: missing"},
+		{"no role", "external_id: abc\nregions: [eu-west-1]\ntargets: [{account: \"111122223333\"}]\n", nil, "role_name: missing"},
+		{"another role than the config's", listedTargets, func(s *Settings) { s.Member.Role = "other" }, "role_name: rotationguard-member is not the configured member role other"},
+		{"an organization without units", "role_name: a\nexternal_id: abc\norganization: {id: o-a1b2c3d4e5}\n", nil, "organization.ous: missing"},
+		{"a writing mode without a writer", listedTargets, func(s *Settings) { s.Mode = modeRepair }, "member.writer_role"},
+		{"without the CDK", listedTargets, func(s *Settings) { s.SelfContained = true }, "leave selfContained out"},
+		{"no such field", "role: a\n", nil, "targets.yaml:1:1: role: unknown field"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := defaultSettings()
+			s.Fleet = filepath.Join(t.TempDir(), "targets.yaml")
+			if err := os.WriteFile(s.Fleet, []byte(tt.targets), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if tt.change != nil {
+				tt.change(&s)
+			}
+			if _, err := newFleet(s); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("newFleet = %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestFleetTemplatesPassCfnLint(t *testing.T) {
+	env, err := emulator.Install(t.Context(), "moto")
+	if err != nil {
+		t.Fatal(err)
+	}
+	app, _, f := fleetApp(t, defaultSettings(), organizationTargets)
+	app.Synth(nil)
+	if err := writeMember(defaultSettings(), f, *app.Outdir()); err != nil {
+		t.Fatal(err)
+	}
+	run(t, nil, filepath.Join(env, "bin", "cfn-lint"), "--ignore-checks", "W3005", "--",
+		filepath.Join(*app.Outdir(), "RotationguardFleet.template.json"), filepath.Join(*app.Outdir(), memberName+".json"))
+}

@@ -46,7 +46,7 @@ func (f *fleetStack) newMachine(targets, sweep, digest awslambda.Function) awsst
 }
 
 // definition is the state machine in the Amazon States Language. Every attempt at a target that may end otherwise the next time is made again,
-// later by chance, so that what was throttled together is not tried again together. What stays without a report is noted beside where it would be.
+// later by chance, so that what was throttled together is not tried again together. The digest's function also notes, beside where it would be, why a report is not there.
 func (f *fleetStack) definition(targets, sweep, digest string) map[string]any {
 	bucket := *f.bucket.BucketName()
 	invoke := func(function string, payload map[string]any, more map[string]any) map[string]any {
@@ -83,14 +83,10 @@ func (f *fleetStack) definition(targets, sweep, digest string) map[string]any {
 				"Catch": []any{map[string]any{"ErrorEquals": []string{"States.ALL"}, "ResultPath": "$.failure", "Next": "Note"}},
 				"End":   true, "ResultSelector": map[string]any{"verdict.$": "$.Payload.verdict", "summary.$": "$.Payload.summary", "report.$": "$.Payload.report"},
 			}),
-			"Note": map[string]any{
-				"Type": "Task", "Resource": "arn:" + *f.stack.Partition() + ":states:::aws-sdk:s3:putObject", "Next": "Failed", "ResultPath": "$.note",
-				"Parameters": map[string]any{
-					"Bucket": bucket, "Key.$": "States.Format('runs/{}/{}/{}.failed.json', $.run, $.target.account, $.target.region)", "Body.$": "$.failure",
-				},
-				"Retry": []any{retry(2, 3, "States.ALL")},
+			"Note": invoke(digest, map[string]any{"run.$": "$.run", "target.$": "$.target", "failure.$": "$.failure"}, map[string]any{
+				"Retry": []any{retry(2, 3, "States.ALL")}, "Next": "Failed", "ResultPath": "$.note",
 				"Catch": []any{map[string]any{"ErrorEquals": []string{"States.ALL"}, "ResultPath": "$.unnoted", "Next": "Failed"}},
-			},
+			}),
 			"Failed": map[string]any{"Type": "Fail", "ErrorPath": "$.failure.Error", "CausePath": "$.failure.Cause"},
 		},
 	}
@@ -150,7 +146,6 @@ func (f *fleetStack) machineRole(self, name string, functions ...awslambda.Funct
 	role.AddToPolicy(statement("WatchMap", awsiam.Effect_ALLOW, []string{"states:DescribeExecution", "states:StopExecution"},
 		[]string{*arn(f.stack, "states", "execution:"+name+"/*"), *arn(f.stack, "states", "execution:"+name+":*")}, nil))
 	f.objects(role, "ReadList", []string{"runs/*/targets.json"}, "s3:GetObject")
-	f.objects(role, "NoteFailures", []string{"runs/*.failed.json"}, "s3:PutObject")
 	f.objects(role, "WriteEvidence", []string{"evidence/*"}, "s3:PutObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:AbortMultipartUpload")
 	f.useKey(role)
 	// Log delivery and X-Ray have no resources: Step Functions Developer Guide, "Using CloudWatch Logs to log execution history" and "X-Ray".

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,8 +32,28 @@ type bucketAPI interface {
 // readers is how many reports are read at the same time.
 const readers = 16
 
-// failedSuffix is of what the state machine notes of a target whose sweep ended without a report.
+// failedSuffix is of what is noted of a target whose sweep ended in a failure: it counts where there is no report.
 const failedSuffix = ".failed.json"
+
+// note keeps why the sweep of a target failed.
+func note(ctx context.Context, client bucketAPI, bucket, run string, t *fleet.Target, f *failure) error {
+	key, err := archive.Key(run, t.Account, t.Region)
+	if err != nil {
+		return fmt.Errorf("event: %w", err)
+	}
+	if f == nil {
+		f = &failure{}
+	}
+	text, err := json.Marshal(f)
+	if err != nil {
+		return fmt.Errorf("writing the note: %w", err)
+	}
+	key = strings.TrimSuffix(key, ".json") + failedSuffix
+	if _, err := client.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: bytes.NewReader(text), ContentType: aws.String("application/json")}); err != nil {
+		return fmt.Errorf("noting s3://%s/%s: %w", bucket, key, err)
+	}
+	return nil
+}
 
 // gather joins the reports of a run's folder. at is the moment of the merged report.
 func gather(ctx context.Context, client bucketAPI, bucket, folder string, at time.Time) (report.Outcome, error) {
@@ -138,7 +159,7 @@ func noted(ctx context.Context, client bucketAPI, bucket, key string, there map[
 	if !there[key] {
 		return missing
 	}
-	var said struct{ Error, Cause string }
+	var said failure
 	if err := readJSON(ctx, client, bucket, key, &said); err != nil {
 		var api smithy.APIError
 		if errors.As(err, &api) {

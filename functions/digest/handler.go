@@ -16,6 +16,7 @@ import (
 
 	"github.com/rotationguard/rotationguard/pkg/archive"
 	"github.com/rotationguard/rotationguard/pkg/drift"
+	"github.com/rotationguard/rotationguard/pkg/fleet"
 	"github.com/rotationguard/rotationguard/pkg/inventory"
 	"github.com/rotationguard/rotationguard/pkg/report"
 	"github.com/rotationguard/rotationguard/pkg/rotation"
@@ -42,12 +43,17 @@ func newHandler(getenv func(string) string, cfg aws.Config, err error) *handler 
 	return h
 }
 
-// event is what the fleet's state machine ends with.
+// event is what the fleet's state machine ends with, or what it notes on the way.
 type event struct {
 	Run string `json:"run"`
+	// Target is given where the sweep of one target has ended in a failure, which is only noted.
+	Target *fleet.Target `json:"target"`
 	// Failure is why the state machine did not get through all targets, if it did not.
-	Failure *struct{ Error, Cause string } `json:"failure"`
+	Failure *failure `json:"failure"`
 }
+
+// failure is an error as Step Functions gives it to a Catch.
+type failure struct{ Error, Cause string }
 
 // answer says what the fleet's run has come to.
 type answer struct {
@@ -79,6 +85,12 @@ func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		return refuse("BadEvent", fmt.Errorf("event: %w", err))
 	}
 	client := s3.NewFromConfig(h.cfg, func(o *s3.Options) { o.UsePathStyle = inventory.Emulated(h.cfg) })
+	if e.Target != nil {
+		if err := note(ctx, client, h.bucket, e.Run, e.Target, e.Failure); err != nil {
+			return refuse("NoteFailed", err)
+		}
+		return []byte("{}"), nil
+	}
 	outcome, err := gather(ctx, client, h.bucket, folder, time.Now().UTC())
 	if err != nil {
 		return refuse("GatheringFailed", err)

@@ -97,7 +97,7 @@ func NewAlert(o *Outcome, where string) Alert {
 		Verdict: o.WorstVerdict(), Severity: o.WorstSeverity(), Summary: o.Summary(), Story: o.Story(), Secrets: []AlertSecret{},
 		Changes: []AlertChange{}, Errors: len(o.Errors), Report: orNull(where), Notes: append([]string{NotVisible}, o.Notes...),
 	}
-	if !o.HasDrift() {
+	if !o.HasDrift() && !o.Unswept() {
 		a.Event = EventExempted
 	}
 	for _, s := range o.WithVerdict(Drift) {

@@ -184,6 +184,17 @@ func (t *text) fleetTargets(o *Outcome) {
 	}
 }
 
+// worst is the target's verdict: unknown where nothing is known of it.
+func (t *Target) worst() drift.Verdict {
+	switch {
+	case t.Verdict != nil:
+		return *t.Verdict
+	case t.Status != TargetSwept:
+		return drift.Unknown
+	}
+	return drift.Skipped
+}
+
 func (t *Target) where() string {
 	return strings.Join(strings.Fields(t.Account+" "+t.Name+" "+t.Region), " ")
 }

@@ -67,7 +67,7 @@ func TestFleetIsNeverBetterThanWhatWasRead(t *testing.T) {
 	}
 	nothing := &Outcome{}
 	nothing.JoinFailed("333333333333", "", "", Error{Call: "account:ListRegions", Resource: "333333333333", Code: "AccessDeniedException"})
-	if nothing.ExitCode() != ExitFailed || nothing.HasDrift() {
+	if nothing.ExitCode() != ExitFailed || nothing.HasDrift() || nothing.WorstVerdict() != drift.Unknown {
 		t.Errorf("a fleet without a result has exit code %d", nothing.ExitCode())
 	}
 }

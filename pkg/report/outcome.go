@@ -274,6 +274,9 @@ func (o *Outcome) WorstVerdict() drift.Verdict {
 	for i := range o.Operators {
 		note(o.Operators[i].Verdict)
 	}
+	for i := range o.Targets { // a fleet may hold in full what is worse than in sync only
+		note(o.Targets[i].worst())
+	}
 	return Verdicts[worst]
 }
 

@@ -400,3 +400,45 @@ func TestFleetRuns(t *testing.T) {
 		t.Errorf("what the state machine notes: %v", err)
 	}
 }
+
+// TestFleetDefinitionIsTakenByMoto gives the definition, which ministack takes without looking at ResultWriter, to a second parser of the Amazon States
+// Language; the same parser refuses one with a ResultWriter that is none.
+func TestFleetDefinitionIsTakenByMoto(t *testing.T) {
+	s, err := emulator.StartMoto(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	enable, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/moto-api/config", strings.NewReader(`{"stepfunctions":{"execute_state_machine":true}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(enable)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	text := plainText(fleetTemplate(t, defaultSettings(), organizationTargets).only(t, "AWS::StepFunctions::StateMachine")["DefinitionString"])
+	text = strings.NewReplacer("<AWS::Partition>", "aws", "<AWS::AccountId>", account.ID, "<AWS::Region>", "eu-central-1").Replace(text)
+	text = regexp.MustCompile(`<\w+\.Arn>`).ReplaceAllString(text, "arn:aws:lambda:eu-central-1:"+account.ID+":function:f")
+	text = regexp.MustCompile(`<\w+>`).ReplaceAllString(text, "bucket")
+	text = strings.Replace(text, `"ToleratedFailurePercentage":10`, `"ToleratedFailurePercentage":10.0`, 1) // moto's grammar wants a fraction there
+	cfg := aws.Config{Region: "eu-central-1", BaseEndpoint: &s.URL, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
+	create := func(name, definition string) error {
+		_, err := sfn.NewFromConfig(cfg).CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{
+			Name: &name, Definition: &definition, RoleArn: aws.String("arn:aws:iam::" + account.ID + ":role/fleet"),
+		})
+		return err
+	}
+	if err := create("fleet", text); err != nil {
+		t.Error(err)
+	}
+	broken := strings.Replace(text, `"ResultWriter":{`, `"ResultWriter":{"Buckets":1,`, 1)
+	if err := create("broken", broken); err == nil || broken == text {
+		t.Error("a ResultWriter that is none is taken")
+	}
+}

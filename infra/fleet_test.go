@@ -322,3 +322,43 @@ func TestFleetTemplatesPassCfnLint(t *testing.T) {
 	run(t, nil, filepath.Join(env, "bin", "cfn-lint"), "--ignore-checks", "W3005", "--",
 		filepath.Join(*app.Outdir(), "RotationguardFleet.template.json"), filepath.Join(*app.Outdir(), memberName+".json"))
 }
+
+// acceptedOfFleet are the AWS Solutions findings that stand in the fleet's stack, each with its reason, by what they begin with.
+var acceptedOfFleet = []struct{ finding, reason string }{
+	{"/Reports/Resource: AwsSolutions-S1", "who reads a report is in CloudTrail where its data events are on; access logs would need a second bucket with the same question"},
+	{"/TargetsRole/DefaultPolicy/Resource: AwsSolutions-IAM5[Resource::<Reports65402A0A.Arn>/runs/*]", "a run's name is not known before it starts"},
+	{"/TargetsRole/DefaultPolicy/Resource: AwsSolutions-IAM5[Resource::*]", "the organization's accounts are what is asked for; the Deny on secret values is meant for all"},
+	{"/SweepRole/DefaultPolicy/Resource: AwsSolutions-IAM5[Resource::<Reports65402A0A.Arn>/runs/*]", "a run's name is not known before it starts"},
+	{"/SweepRole/DefaultPolicy/Resource: AwsSolutions-IAM5[Action::kms:GenerateDataKey*]", "what DynamoDB does with the ledger's key in its caller's name, on that one key"},
+	{"/SweepRole/DefaultPolicy/Resource: AwsSolutions-IAM5[Action::kms:ReEncrypt*]", "what DynamoDB does with the ledger's key in its caller's name, on that one key"},
+	{"/SweepRole/DefaultPolicy/Resource: AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iam::*:role/audit/rotationguard-member]", "one role's name in any account of the organization, by condition"},
+	{"/DigestRole/DefaultPolicy/Resource: AwsSolutions-IAM5[Resource::<Reports65402A0A.Arn>/runs/*]", "a run's name is not known before it starts"},
+	{"/DigestRole/DefaultPolicy/Resource: AwsSolutions-IAM5[Action::kms:GenerateDataKey*]", "the CDK's grant to publish to an encrypted topic, on that one key"},
+	{"/FleetRole/DefaultPolicy/Resource: AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:RotationguardFleet-sweep/*]", "the executions of this one state machine's map runs"},
+	{"/FleetRole/DefaultPolicy/Resource: AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:RotationguardFleet-sweep:*]", "the executions of this one state machine"},
+	{"/FleetRole/DefaultPolicy/Resource: AwsSolutions-IAM5[Resource::<Reports65402A0A.Arn>/runs/*/targets.json]", "a run's name is not known before it starts"},
+	{"/FleetRole/DefaultPolicy/Resource: AwsSolutions-IAM5[Resource::<Reports65402A0A.Arn>/evidence/*]", "a map run names its own folder"},
+	{"/FleetRole/DefaultPolicy/Resource: AwsSolutions-IAM5[Resource::*]", "log delivery and X-Ray have no resources; the Deny on secret values is meant for all"},
+}
+
+func TestFleetStackPassesAWSSolutions(t *testing.T) {
+	found := map[string]bool{}
+	for _, targets := range []string{organizationTargets, listedTargets} {
+		_, stack, _ := fleetApp(t, defaultSettings(), targets)
+		for _, finding := range awsSolutionsOf(t, stack) {
+			known := slices.IndexFunc(acceptedOfFleet, func(a struct{ finding, reason string }) bool {
+				return strings.HasPrefix(finding, "/RotationguardFleet"+a.finding)
+			})
+			if known < 0 {
+				t.Error(finding)
+				continue
+			}
+			found[acceptedOfFleet[known].finding] = true
+		}
+	}
+	for _, a := range acceptedOfFleet {
+		if !found[a.finding] {
+			t.Errorf("%s is accepted and was not found: take it out", a.finding)
+		}
+	}
+}

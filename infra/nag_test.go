@@ -58,13 +58,18 @@ func TestStackPassesAWSSolutions(t *testing.T) {
 // awsSolutions are the findings of cdk-nag's AWS Solutions pack, as "PATH: RULE: TEXT".
 func awsSolutions(t *testing.T, s Settings) (findings []string) {
 	t.Helper()
-	app, stack := stackFor(t, s)
+	_, stack := stackFor(t, s)
+	return awsSolutionsOf(t, stack)
+}
+
+func awsSolutionsOf(t *testing.T, stack awscdk.Stack) (findings []string) {
+	t.Helper()
 	defer func() {
 		if r := recover(); r != nil {
 			t.Errorf("%v", r)
 		}
 	}()
-	awscdk.Aspects_Of(app).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Reports: jsii.Bool(false)}), nil)
+	awscdk.Aspects_Of(stack).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Reports: jsii.Bool(false)}), nil)
 	annotations := assertions.Annotations_FromStack(stack)
 	all := assertions.Match_AnyValue()
 	for _, m := range append(*annotations.FindError(jsii.String("*"), all), *annotations.FindWarning(jsii.String("*"), all)...) {

@@ -20,6 +20,7 @@ type pageSecret struct {
 	Severities     string // of its findings, worst first, for the script
 	Worst          drift.Severity
 	Name, Function string
+	Whose          string // account and Region of a fleet's secret
 	Reason         string
 	Due            string
 	Overdue        bool
@@ -41,7 +42,7 @@ type pageFact struct {
 func (p *page) secret(s *Secret) *pageSecret {
 	anchor := p.once(secretAnchor(s.ARN))
 	view := &pageSecret{
-		Anchor: anchor, Verdict: s.Verdict, Worse: Drift(s.Verdict), Name: secretName(s), Function: functionName(s.FunctionARN), Path: p.path(s),
+		Anchor: anchor, Verdict: s.Verdict, Worse: Drift(s.Verdict), Name: secretName(s), Whose: inert(s.whose()), Function: functionName(s.FunctionARN), Path: p.path(s),
 	}
 	if s.Verdict != drift.InSync {
 		view.Reason = sentence(brief(inert(s.Reason)))
@@ -72,7 +73,7 @@ func (p *page) secret(s *Secret) *pageSecret {
 func facts(s *Secret) []pageFact {
 	var list []pageFact
 	for _, f := range []pageFact{
-		{"Secret", string(s.ARN), true}, {"Function", string(s.FunctionARN), true}, {"Role", string(s.RoleARN), true}, {"Key", s.KMSKeyID, true},
+		{"Account", s.whose(), true}, {"Secret", string(s.ARN), true}, {"Function", string(s.FunctionARN), true}, {"Role", string(s.RoleARN), true}, {"Key", s.KMSKeyID, true},
 		{"Master", string(s.Master), true}, {"Strategy", strategyText(s), false}, {"Can rotate", canRotate(s), false},
 	} {
 		if f.Value = inert(f.Value); f.Value != "" {

@@ -18,6 +18,14 @@ func (p *page) stuck() int {
 
 // Headline is the outcome in one line.
 func (p *page) Headline() string {
+	by, _ := p.outcome.targets()
+	if failed := by[TargetFailed]; failed > 0 {
+		return fmt.Sprintf("%d of %s failed; of what was read: %s", failed, count(len(p.outcome.Targets), "target"), p.headline())
+	}
+	return p.headline()
+}
+
+func (p *page) headline() string {
 	checked, by := p.checked(), p.summary.ByVerdict
 	of := fmt.Sprintf("of %s", count(checked, "rotating secret"))
 	switch {

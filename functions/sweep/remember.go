@@ -53,5 +53,5 @@ func (h *handler) told(ctx context.Context, o *report.Outcome, message string) e
 		return err
 	}
 	defer forget()
-	return sweep.ToldExemptions(ctx, l, o, time.Now())
+	return sweep.ToldExemptions(ctx, l, o, "sns", time.Now())
 }

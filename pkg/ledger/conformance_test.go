@@ -26,6 +26,8 @@ func conform(t *testing.T, fresh func(t *testing.T) (open func() ledger.Ledger))
 		{"a finding is told when it is new, worse, resolved and reopened", conformFindings},
 		{"an alert that was not told is due again", conformUntold},
 		{"what was not covered is not resolved", conformCovers},
+		{"each channel is told on its own", conformChannels},
+		{"what we ended is told though nobody heard of it", conformMended},
 		{"runs come newest first", conformRuns},
 		{"the journal takes entries only under the lease", conformJournal},
 		{"one holder has the lease", conformLease},
@@ -143,6 +145,8 @@ func finding(id string, s drift.Severity) *drift.Finding {
 
 func everything(drift.Finding) bool { return true }
 
+var mail = []ledger.Channel{"mail"}
+
 // tell sights findings, marks what is due as told, and answers "kind id" for each.
 func tell(t *testing.T, l ledger.Ledger, hours int, remind time.Duration, findings ...*drift.Finding) []string {
 	t.Helper()
@@ -154,7 +158,7 @@ func tell(t *testing.T, l ledger.Ledger, hours int, remind time.Duration, findin
 func sight(t *testing.T, l ledger.Ledger, hours int, remind time.Duration, findings ...*drift.Finding) []ledger.Transition {
 	t.Helper()
 	return must[[]ledger.Transition](t)(l.ObserveFindings(t.Context(), ledger.Sighting{
-		At: noon.Add(time.Duration(hours) * time.Hour), Findings: findings, Covers: everything, RemindAfter: remind,
+		At: noon.Add(time.Duration(hours) * time.Hour), Findings: findings, Covers: everything, RemindAfter: remind, Channels: mail,
 	}))
 }
 
@@ -198,9 +202,47 @@ func conformCovers(t *testing.T, open func() ledger.Ledger) {
 	l := open()
 	tell(t, l, 0, 0, finding("a", drift.High), finding("b", drift.High))
 	due := must[[]ledger.Transition](t)(l.ObserveFindings(t.Context(), ledger.Sighting{
-		At: noon.Add(time.Hour), Covers: func(f drift.Finding) bool { return f.ID == "b" },
+		At: noon.Add(time.Hour), Covers: func(f drift.Finding) bool { return f.ID == "b" }, Channels: mail,
 	}))
 	equal(t, "resolved", kinds(due), []string{"resolved b"})
+}
+
+func conformChannels(t *testing.T, open func() ledger.Ledger) {
+	l := open()
+	see := func(hours int, channels ...ledger.Channel) []ledger.Transition {
+		t.Helper()
+		return must[[]ledger.Transition](t)(open().ObserveFindings(t.Context(), ledger.Sighting{
+			At: noon.Add(time.Duration(hours) * time.Hour), Findings: []*drift.Finding{finding("a", drift.High)}, Covers: everything, Channels: channels,
+		}))
+	}
+	equal(t, "nobody to tell", kinds(see(0)), nil)
+	first := see(1, "mail", "chat")
+	equal(t, "both", []ledger.Channel{first[0].Channel, first[1].Channel}, []ledger.Channel{"mail", "chat"})
+	ok(t, l.Told(t.Context(), noon, first[:1]))
+	second := see(2, "mail", "chat")
+	if len(second) != 1 || second[0].Channel != "chat" || second[0].Kind != ledger.New {
+		t.Fatalf("after mail was told: %+v", second)
+	}
+	ok(t, l.Told(t.Context(), noon, second))
+	equal(t, "all told", kinds(see(3, "mail", "chat")), nil)
+	equal(t, "a channel that is added", kinds(see(4, "mail", "events")), []string{"new a"})
+}
+
+func conformMended(t *testing.T, open func() ledger.Ledger) {
+	l := open()
+	sight(t, l, 0, 0, finding("a", drift.High), finding("b", drift.Info))
+	mended := func(hours int) []ledger.Transition {
+		return must[[]ledger.Transition](t)(open().ObserveFindings(t.Context(), ledger.Sighting{
+			At: noon.Add(time.Duration(hours) * time.Hour), Covers: everything, Channels: mail, Mended: map[string]string{"a": "change-1", "b": "change-1"},
+		}))
+	}
+	due := mended(1)
+	if len(due) != 1 || due[0].Kind != ledger.Resolved || due[0].Record.ResolvedBy != "change-1" {
+		t.Fatalf("mended in the run that found it: %+v", due)
+	}
+	equal(t, "not told", kinds(mended(2)), []string{"resolved a"})
+	ok(t, l.Told(t.Context(), noon, due))
+	equal(t, "told", kinds(mended(3)), nil)
 }
 
 func conformRuns(t *testing.T, open func() ledger.Ledger) {

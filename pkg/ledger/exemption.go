@@ -23,8 +23,8 @@ type Exemption struct {
 	AddedBy  string    `json:"added_by"` // the caller's ARN
 	// Config: it stands in a configuration, which a run of AddedBy was the first to read, and holds only while it does.
 	Config bool `json:"config,omitempty"`
-	// Told is when subscribers were told that it was added; nil: not yet.
-	Told *time.Time `json:"told,omitempty"`
+	// Told is when each channel was told that it was added.
+	Told map[Channel]time.Time `json:"told_on,omitempty"`
 }
 
 // CriticalExemption is the longest time for which a critical finding may be exempt.

@@ -356,11 +356,11 @@ func (f *File) putFindings(records []FindingRecord) error {
 
 // Told implements Ledger.
 func (f *File) Told(_ context.Context, at time.Time, told []Transition) error {
-	records := make([]FindingRecord, len(told))
-	for i, t := range told {
-		records[i] = t.Record.tell(at.UTC())
+	records, err := all[FindingRecord](f, bucketFindings)
+	if err != nil {
+		return err
 	}
-	return f.putFindings(records)
+	return f.putFindings(tell(byFinding(records), at.UTC(), told))
 }
 
 // Findings implements Ledger.

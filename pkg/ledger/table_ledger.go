@@ -133,11 +133,14 @@ func (t *Table) putFindings(ctx context.Context, records []FindingRecord) error 
 
 // Told implements Ledger.
 func (t *Table) Told(ctx context.Context, at time.Time, told []Transition) error {
-	records := make([]FindingRecord, len(told))
-	for i, x := range told {
-		records[i] = x.Record.tell(at.UTC())
+	if len(told) == 0 {
+		return nil
 	}
-	return t.putFindings(ctx, records)
+	records, err := t.Findings(ctx)
+	if err != nil {
+		return err
+	}
+	return t.putFindings(ctx, tell(byFinding(records), at.UTC(), told))
 }
 
 // Findings implements Ledger.

@@ -34,6 +34,8 @@ type Outcome struct {
 	Targets   []Target // of a fleet sweep, whose Account and Region are empty
 	// Exempted are exemptions that subscribers have not been told of; Notes speak of them. They are not part of the JSON.
 	Exempted []ledger.Exemption
+	// News is what a channel does not know yet of the findings as they stand after the changes. It is not part of the JSON.
+	News []ledger.Transition
 }
 
 // Secret is the answer for one secret.

@@ -3,6 +3,7 @@ package sweep
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rotationguard/rotationguard/pkg/ledger"
@@ -26,7 +27,7 @@ func (s *Sweeper) exempted(ctx context.Context, outcome *report.Outcome) error {
 		if !e.Holds(s.now()) {
 			continue
 		}
-		if e.Told == nil {
+		if slices.ContainsFunc(s.Channels, func(c ledger.Channel) bool { return e.Told[c].IsZero() }) {
 			outcome.Exempted = append(outcome.Exempted, e)
 		}
 		if s.now().Sub(e.Added) < exemptionNews {
@@ -51,11 +52,28 @@ func exemptionSentence(e ledger.Exemption) string {
 		e.Expires.UTC().Format(time.RFC3339), e.Owner, e.Reason, e.Added.UTC().Format(time.RFC3339), e.AddedBy))
 }
 
-// ToldExemptions remembers that subscribers were told of an outcome's new exemptions.
-func ToldExemptions(ctx context.Context, l ledger.Ledger, outcome *report.Outcome, at time.Time) error {
-	at = at.UTC()
+// ToldExemptions remembers that a channel was told of an outcome's new exemptions. One that was taken away meanwhile stays away.
+func ToldExemptions(ctx context.Context, l ledger.Ledger, outcome *report.Outcome, channel ledger.Channel, at time.Time) error {
+	if len(outcome.Exempted) == 0 {
+		return nil
+	}
+	all, err := l.Exemptions(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the exemptions: %w", err)
+	}
 	for _, e := range outcome.Exempted {
-		e.Told = &at
+		i := slices.IndexFunc(all, func(x ledger.Exemption) bool { return x.ID == e.ID })
+		if i < 0 {
+			continue
+		}
+		e = all[i]
+		told := map[ledger.Channel]time.Time{channel: at.UTC()}
+		for c, t := range e.Told {
+			if c != channel {
+				told[c] = t
+			}
+		}
+		e.Told = told
 		if err := l.PutExemption(ctx, e); err != nil {
 			return fmt.Errorf("remembering that exemption %s was told: %w", e.ID, err)
 		}

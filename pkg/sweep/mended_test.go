@@ -71,6 +71,7 @@ func TestAttackAnExemptionIsSlippedIn(t *testing.T) {
 	const year = "exemptions: [{rule: invoke-grant, owner: mallory, reason: fine, expires: 2099-01-01}, {secret: late, owner: mallory, reason: fine, expires: 2099-01-01}]"
 	a := overdue(t)
 	s := newSweeper(t, a, "mode: report")
+	s.Channels = []ledger.Channel{"mail"}
 	now := time.Now().UTC()
 	s.Now = func() time.Time { return now }
 	verdict := func() string {
@@ -86,7 +87,7 @@ func TestAttackAnExemptionIsSlippedIn(t *testing.T) {
 	if notes := strings.Join(first.Notes, "\n"); !strings.Contains(notes, "New exemption in the configuration") || !strings.Contains(notes, "user/mallory") {
 		t.Errorf("the report does not say who slipped it in: %s", notes)
 	}
-	if err := sweep.ToldExemptions(t.Context(), s.Ledger, &first, now); err != nil {
+	if err := sweep.ToldExemptions(t.Context(), s.Ledger, &first, "mail", now); err != nil {
 		t.Fatal(err)
 	}
 	now = now.Add(29 * 24 * time.Hour)

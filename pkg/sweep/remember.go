@@ -2,63 +2,130 @@ package sweep
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"github.com/rotationguard/rotationguard/pkg/drift"
 	"github.com/rotationguard/rotationguard/pkg/ledger"
+	"github.com/rotationguard/rotationguard/pkg/policy"
 	"github.com/rotationguard/rotationguard/pkg/repair"
 	"github.com/rotationguard/rotationguard/pkg/report"
 	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
 
-// observe puts the outcome's findings into the ledger. A stored finding that is not among them is resolved only when this run
-// would have seen it.
-func (s *Sweeper) observe(ctx context.Context, outcome *report.Outcome, complete bool) error {
+// observe puts the outcome's findings into the ledger and takes from it what is news. A stored finding that is not among them is resolved only
+// when this run would have seen it; mended names the run's changes that ended findings.
+func (s *Sweeper) observe(ctx context.Context, outcome *report.Outcome, complete bool, mended map[string]string) error {
 	if s.Ledger == nil {
 		return nil
 	}
-	seen := map[string]bool{}
-	var findings []*drift.Finding
-	read, unread := map[rotation.ARN]bool{}, map[rotation.ARN]bool{}
+	seen := sighted{at: map[string]int{}, read: map[rotation.ARN]bool{}, unread: map[rotation.ARN]bool{}}
 	for i := range outcome.Secrets {
 		secret := &outcome.Secrets[i]
-		for _, thing := range []rotation.ARN{secret.ARN, secret.FunctionARN, secret.RoleARN} {
-			if thing != "" {
-				read[thing] = true
-				unread[thing] = unread[thing] || secret.Verdict == drift.Unknown
-			}
-		}
+		seen.thing(secret.Verdict, secret.ARN, secret.FunctionARN, secret.RoleARN)
 		for _, f := range secret.Findings {
-			if !seen[f.ID] {
-				seen[f.ID] = true
-				findings = append(findings, f)
-			}
+			seen.add(f, secret.Verdict, secret.Reason)
+		}
+		if secret.Verdict == drift.Unknown {
+			seen.add(unread(outcome.Account, drift.KindSecret, secret.ARN, secret.FunctionARN, secret.Reason), secret.Verdict, "")
 		}
 	}
 	for i := range outcome.Operators {
 		o := &outcome.Operators[i]
-		read[o.Principal], unread[o.Principal] = true, o.Verdict == drift.Unknown
+		seen.thing(o.Verdict, o.Principal)
 		for _, f := range o.Findings {
-			if !seen[f.ID] {
-				seen[f.ID] = true
-				findings = append(findings, f)
-			}
+			seen.add(f, o.Verdict, o.Reason)
+		}
+		if o.Verdict == drift.Unknown {
+			seen.add(unread(outcome.Account, drift.KindOperator, o.Principal, "", o.Reason), o.Verdict, "")
 		}
 	}
-	covers := func(f drift.Finding) bool {
-		known := false
-		for _, thing := range []rotation.ARN{f.Secret, f.Function, f.Subject} {
-			if unread[thing] {
-				return false
-			}
-			known = known || read[thing]
-		}
-		return known || complete
+	channels := s.Channels
+	if s.Forgetful {
+		channels = nil // everything would be new
 	}
-	if _, err := s.Ledger.ObserveFindings(ctx, ledger.Sighting{At: s.now(), Findings: findings, Covers: covers, RemindAfter: s.RemindAfter}); err != nil {
+	news, err := s.Ledger.ObserveFindings(ctx, ledger.Sighting{
+		At: s.now(), Findings: seen.findings, Covers: func(f drift.Finding) bool { return seen.covers(&f, complete) },
+		Mended: mended, RemindAfter: s.RemindAfter, Channels: channels,
+	})
+	if err != nil {
 		return fmt.Errorf("remembering the findings: %w", err)
 	}
+	outcome.News = news
 	return nil
+}
+
+// sighted are the findings of an outcome, each once, and what they are about.
+type sighted struct {
+	findings     []*drift.Finding
+	at           map[string]int // where a finding is, by its id
+	read, unread map[rotation.ARN]bool
+}
+
+func (s *sighted) thing(verdict drift.Verdict, names ...rotation.ARN) {
+	for _, name := range names {
+		if name != "" {
+			s.read[name] = true
+			s.unread[name] = s.unread[name] || verdict == drift.Unknown
+		}
+	}
+}
+
+// add takes a finding of something with a verdict. It is exempt only where everything that has it is.
+func (s *sighted) add(f *drift.Finding, verdict drift.Verdict, reason string) {
+	if verdict == drift.Exempt && f.Exempt == "" {
+		covered := *f
+		covered.Exempt = reason
+		f = &covered
+	}
+	if i, known := s.at[f.ID]; !known {
+		s.at[f.ID] = len(s.findings)
+		s.findings = append(s.findings, f)
+	} else if f.Exempt == "" {
+		s.findings[i] = f
+	}
+}
+
+// covers says of a stored finding that is not among them whether the run would have found it.
+func (s *sighted) covers(f *drift.Finding, complete bool) bool {
+	known := false
+	for _, thing := range []rotation.ARN{f.Secret, f.Function, f.Subject} {
+		if s.unread[thing] {
+			return false
+		}
+		known = known || s.read[thing]
+	}
+	return known || complete
+}
+
+// ruleUnread is the rule of the finding that something cannot be judged: the ledger has it, so that it is told once, and told when it is over.
+const ruleUnread = "unread"
+
+func unread(account string, kind drift.Kind, subject, function rotation.ARN, reason string) *drift.Finding {
+	id := sha256.Sum256([]byte(strings.Join([]string{account, string(subject), ruleUnread}, "\x00")))
+	f := &drift.Finding{
+		ID: hex.EncodeToString(id[:8]), Rule: ruleUnread, Kind: kind, Severity: drift.Medium,
+		Direction: policy.Missing, Subject: subject, Function: function, Explanation: reason,
+	}
+	if kind == drift.KindSecret {
+		f.Secret = subject
+	}
+	return f
+}
+
+// mendedBy names, for every finding that a change of the run has ended, the change.
+func mendedBy(run string, changes []repair.Change) map[string]string {
+	mended := map[string]string{}
+	for i := range changes {
+		if c := &changes[i]; c.Status == repair.Done {
+			for _, id := range c.Findings {
+				mended[id] = fmt.Sprintf("run %s: %s %s", run, c.Call, rotation.OneLine(c.Name))
+			}
+		}
+	}
+	return mended
 }
 
 // record stores a run that writes. The journal, not this line, is what a write depends on: a failure is only said.

@@ -6,6 +6,7 @@
 package sweep
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,11 +45,16 @@ type Sweeper struct {
 	Region  string
 	Caller  string
 	Command string // how the run is called in the ledger: "sweep"
+	Run     string // the run's name; empty for a new one when something is written
 	Now     func() time.Time
 	// Visible is how long a write may take until reads show it; 0 means AWS's own pace.
 	Visible time.Duration
 	// RemindAfter is when a standing finding is news again.
 	RemindAfter time.Duration
+
+	known *rotation.Index // of the scope that is being swept: reading again lists nothing either
+	// Channels are those by which news is told: what each of them does not know yet is the outcome's news.
+	Channels []ledger.Channel
 }
 
 // Sweep carries the rotation functions in scope through the whole line.
@@ -64,6 +70,7 @@ func (s *Sweeper) Sweep(ctx context.Context, scope rotation.Scope) (report.Outco
 func (s *Sweeper) Plan(ctx context.Context, scope rotation.Scope) (report.Outcome, repair.Plan, error) {
 	outcome := s.outcome()
 	acted := operated{wanted: len(s.Operators) > 0}
+	s.known = scope.Known
 	judgements, complete, err := s.find(ctx, scope, &outcome, &acted)
 	if err != nil {
 		return outcome, repair.Plan{}, err
@@ -75,6 +82,9 @@ func (s *Sweeper) Plan(ctx context.Context, scope rotation.Scope) (report.Outcom
 	if s.Ledger != nil {
 		if history, err = repair.Remember(ctx, s.Ledger, judgements, complete, s.now()); err != nil {
 			return outcome, repair.Plan{}, fmt.Errorf("using the ledger: %w", err)
+		}
+		if err := s.Ledger.ObserveFunctions(ctx, acted.index.functions, complete); err != nil {
+			return outcome, repair.Plan{}, fmt.Errorf("remembering the functions: %w", err)
 		}
 	}
 	if s.Repair.Mode == repair.ModeEnforce && s.Clients.Lambda != nil {
@@ -103,7 +113,7 @@ func (s *Sweeper) Plan(ctx context.Context, scope rotation.Scope) (report.Outcom
 		}
 	}
 	outcome.Sort()
-	return outcome, plan, s.observe(ctx, &outcome, complete)
+	return outcome, plan, s.observe(ctx, &outcome, complete, nil)
 }
 
 // Apply writes what a person approved of a stored plan, as far as what it rests on still stands.
@@ -171,7 +181,7 @@ func (s *Sweeper) apply(ctx context.Context, outcome report.Outcome, plan repair
 		return outcome, nil
 	}
 	repairer := repair.New(s.Clients, s.Ledger, s.Repair)
-	repairer.Run, repairer.Now, repairer.Reread = repair.NewRun(s.now()), s.now, s.judge
+	repairer.Run, repairer.Now, repairer.Reread = cmp.Or(s.Run, repair.NewRun(s.now())), s.now, s.judge
 	if s.Visible > 0 {
 		repairer.Visible = s.Visible
 	}
@@ -183,7 +193,7 @@ func (s *Sweeper) apply(ctx context.Context, outcome report.Outcome, plan repair
 	// What was written is read again and reported even when time ran out on the rest.
 	verifying, cancel := context.WithTimeout(context.WithoutCancel(ctx), verifyWithin)
 	defer cancel()
-	verr := s.verify(verifying, &outcome, changes)
+	verr := s.verify(verifying, &outcome, changes, mendedBy(repairer.Run, changes))
 	ended := s.now()
 	s.record(verifying, &outcome, ledger.Run{ID: repairer.Run, Started: started, Ended: &ended, Summary: summary(changes)})
 	if done := count(changes, repair.Done); done > 0 && !s.Forgetful {
@@ -197,7 +207,7 @@ func (s *Sweeper) apply(ctx context.Context, outcome report.Outcome, plan repair
 const verifyWithin = 60 * time.Second
 
 // verify finds once more for the functions that changes concern and lets the outcome speak of that.
-func (s *Sweeper) verify(ctx context.Context, outcome *report.Outcome, changes []repair.Change) error {
+func (s *Sweeper) verify(ctx context.Context, outcome *report.Outcome, changes []repair.Change, mended map[string]string) error {
 	scope := repair.ScopeOf(changes)
 	if scope.All() {
 		return nil
@@ -208,12 +218,13 @@ func (s *Sweeper) verify(ctx context.Context, outcome *report.Outcome, changes [
 	}
 	outcome.Replace(verified)
 	outcome.Sort()
-	return s.observe(ctx, outcome, false)
+	return s.observe(ctx, outcome, false, mended)
 }
 
 // judge finds in scope without an outcome.
 func (s *Sweeper) judge(ctx context.Context, scope rotation.Scope) ([]drift.Judgement, error) {
 	var judgements []drift.Judgement
+	scope.Known = s.known
 	for group, err := range s.Source.Groups(ctx, scope) {
 		if err != nil {
 			return judgements, err
@@ -236,6 +247,7 @@ func (s *Sweeper) find(ctx context.Context, scope rotation.Scope, outcome *repor
 		}
 		complete = complete && group.Listed != nil && group.Listed.Complete
 		acted.add(&group)
+		acted.index.add(&group)
 		judged := drift.Judge(group, s.Judging)
 		concerned := false
 		for i := range judged {

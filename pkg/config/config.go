@@ -96,9 +96,11 @@ type Ledger struct {
 	Table string `yaml:"table"`
 }
 
-// Alerts says when news is repeated.
+// Alerts says when news is repeated and what it carries.
 type Alerts struct {
-	RemindAfter time.Duration `yaml:"remind_after"`
+	RemindAfter time.Duration `yaml:"remind_after"` // 0 never
+	Tags        []string      `yaml:"tags"`         // keys of secrets' tags by which subscriptions can filter
+	SecurityHub bool          `yaml:"security_hub"`
 }
 
 // Template is one expected policy of the operator's own: the file as written, relative to the config, and what is in it.

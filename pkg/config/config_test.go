@@ -136,7 +136,11 @@ func TestParseNamesLineAndField(t *testing.T) {
 	}{
 		{"an unknown field", "mode: report\nrepairs: {}\n", `c.yaml:2:1: repairs: unknown field; did you mean repair?`},
 		{"an unknown field inside", "repair:\n  settel: 1h\n", `c.yaml:2:3: repair.settel: unknown field; did you mean settle?`},
-		{"an unknown field of another kind", "alerts: {email: a}", `c.yaml:1:10: alerts.email: unknown field; there are remind_after`},
+		{"an unknown field of another kind", "alerts: {email: a}", `c.yaml:1:10: alerts.email: unknown field; there are remind_after, security_hub, tags`},
+		{"more tags than an alert has room for", "alerts: {tags: [a, b, c, d, e, f]}", `c.yaml:1:10: alerts.tags: 6 keys: an alert has room for 5 beside event, verdict, severity, account, region`},
+		{"a tag named like an attribute", "alerts: {tags: [Region]}", `c.yaml:1:17: alerts.tags[0]: every alert has an attribute region already`},
+		{"two tags that are one attribute", "alerts: {tags: [\"a:b\", a.b]}", `c.yaml:1:24: alerts.tags[1]: "a:b" and "a.b" are the same attribute, a_b`},
+		{"what is no tag's key", "alerts: {tags: [\"\"]}", `c.yaml:1:17: alerts.tags[0]: "" is not a tag's key: it is 1 to 128 letters, digits, spaces and _.:/=+@-`},
 		{"a field in a list", "rotations:\n  - match: {nam: x}\n    strategy: custom\n", `c.yaml:2:13: rotations[0].match.nam: unknown field; did you mean name?`},
 		{"a mode", "mode: dry-run", `c.yaml:1:1: mode: unknown mode "dry-run": it is report, repair or enforce`},
 		{"a strategy", "rotations: [{match: {name: a}, strategy: master}]", `c.yaml:1:32: rotations[0].strategy: unknown strategy "master": it is single-user, master-user or custom`},

@@ -38,6 +38,9 @@ var (
 	tableName     = regexp.MustCompile(`^[A-Za-z0-9_.-]{3,255}$`)
 	externalID    = regexp.MustCompile(`^[A-Za-z0-9_+=,.@:/-]{2,1000}$`)
 	onlyWildcards = regexp.MustCompile(`^[*?/]+$`)
+	// IAM and Secrets Manager API references, Tag; what an attribute's name has no place for becomes _.
+	tagKey         = regexp.MustCompile(`^[A-Za-z0-9 _.:/=+@-]{1,128}$`)
+	notInAttribute = regexp.MustCompile(`[^A-Za-z0-9_-]`)
 	// Secrets Manager API reference, CreateSecret: Name may hold letters, digits and /_+=.@-.
 	nameGlob = regexp.MustCompile(`^[A-Za-z0-9/_+=.@*?-]+$`)
 	arnGlob  = regexp.MustCompile(`^(arn:|[*?])[A-Za-z0-9/_+=.,@:$*?-]*$`)
@@ -78,6 +81,33 @@ func (v *validator) validate(c *Config) {
 		}
 	}
 	v.templates(c.Templates)
+	v.alerts(c.Alerts)
+}
+
+// The attributes of an alert that are always there, and how many a secret's tags may add: a message has at most 10. Source: Amazon SNS Developer
+// Guide, "Amazon SNS message attributes" (names, and with raw delivery to Amazon SQS at most 10).
+var alertAttributes = []string{"event", "verdict", "severity", "account", "region"}
+
+const maxAlertTags = 5
+
+func (v *validator) alerts(a Alerts) {
+	if len(a.Tags) > maxAlertTags {
+		v.problemAt("alerts.tags", "%d keys: an alert has room for %d beside %s", len(a.Tags), maxAlertTags, strings.Join(alertAttributes, ", "))
+	}
+	named := map[string]string{}
+	for i, key := range a.Tags {
+		field := fmt.Sprintf("alerts.tags[%d]", i)
+		name := notInAttribute.ReplaceAllString(key, "_")
+		switch twice, known := named[name]; {
+		case !tagKey.MatchString(key):
+			v.problemAt(field, "%q is not a tag's key: it is 1 to 128 letters, digits, spaces and _.:/=+@-", key)
+		case slices.Contains(alertAttributes, strings.ToLower(name)):
+			v.problemAt(field, "every alert has an attribute %s already", strings.ToLower(name))
+		case known:
+			v.problemAt(field, "%q and %q are the same attribute, %s", twice, key, name)
+		}
+		named[name] = key
+	}
 }
 
 func (v *validator) oneOf(field, value string, known []string) {

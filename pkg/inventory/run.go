@@ -38,6 +38,9 @@ func (r *run) groups(ctx context.Context, scope rotation.Scope, yield func(rotat
 	if err := r.home.begin(ctx); err != nil {
 		return err
 	}
+	if scope.Known != nil {
+		return r.knownGroups(ctx, scope, yield)
+	}
 	secrets, err := r.list(ctx)
 	if err != nil {
 		return err

@@ -6,9 +6,35 @@ type Scope struct {
 	Secrets   []string          `json:"secrets,omitempty"` // ARNs, names or partial ARNs
 	Tags      map[string]string `json:"tags,omitempty"`    // all must be on the secret; an empty value matches any
 	Functions []ARN             `json:"functions,omitempty"`
+	// After leaves out the groups whose Key is not behind it: a run that was cut goes on where it stopped.
+	After string `json:"after,omitempty"`
+	// Known lists nothing: only the secrets and functions that are picked are read, as far as it and they themselves say what belongs to
+	// them. Functions and secrets then widen each other, and whatever is read is less than the whole account.
+	Known *Index `json:"-"`
 }
 
 // All says whether the scope is the whole account.
 func (s Scope) All() bool {
-	return len(s.Secrets) == 0 && len(s.Tags) == 0 && len(s.Functions) == 0
+	return len(s.Secrets) == 0 && len(s.Tags) == 0 && len(s.Functions) == 0 && s.Known == nil
 }
+
+// Key is a group's place in the order in which an account's groups are given: by the first function, then external roles, then the secrets
+// that nothing rotates by their last.
+func (g *Group) Key() string {
+	if len(g.Setups) == 0 {
+		return ""
+	}
+	first := &g.Setups[0]
+	switch {
+	case first.Function.ARN != "":
+		return "function " + string(first.Function.ARN)
+	case first.Role.ARN != "":
+		return "role " + string(first.Role.ARN)
+	case len(first.Secrets) > 0:
+		return KeyOfRest(first.Secrets[len(first.Secrets)-1].ARN)
+	}
+	return KeyOfRest("")
+}
+
+// KeyOfRest is the key of a group whose last secret, which nothing rotates, is this one.
+func KeyOfRest(last ARN) string { return "~" + string(last) }

@@ -12,8 +12,9 @@ import (
 	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
 
-// operated collects what operators act on, while the groups go by.
+// operated collects what operators act on and what the ledger's index keeps, while the groups go by.
 type operated struct {
+	index     index
 	wanted    bool
 	secrets   []rotation.Secret
 	functions map[rotation.ARN]bool

@@ -6,6 +6,7 @@
 package sweep
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,11 +45,14 @@ type Sweeper struct {
 	Region  string
 	Caller  string
 	Command string // how the run is called in the ledger: "sweep"
+	Run     string // the run's name; empty for a new one when something is written
 	Now     func() time.Time
 	// Visible is how long a write may take until reads show it; 0 means AWS's own pace.
 	Visible time.Duration
 	// RemindAfter is when a standing finding is news again.
 	RemindAfter time.Duration
+
+	known *rotation.Index // of the scope that is being swept: reading again lists nothing either
 	// Channels are those by which news is told: what each of them does not know yet is the outcome's news.
 	Channels []ledger.Channel
 }
@@ -66,6 +70,7 @@ func (s *Sweeper) Sweep(ctx context.Context, scope rotation.Scope) (report.Outco
 func (s *Sweeper) Plan(ctx context.Context, scope rotation.Scope) (report.Outcome, repair.Plan, error) {
 	outcome := s.outcome()
 	acted := operated{wanted: len(s.Operators) > 0}
+	s.known = scope.Known
 	judgements, complete, err := s.find(ctx, scope, &outcome, &acted)
 	if err != nil {
 		return outcome, repair.Plan{}, err
@@ -78,8 +83,11 @@ func (s *Sweeper) Plan(ctx context.Context, scope rotation.Scope) (report.Outcom
 		if history, err = repair.Remember(ctx, s.Ledger, judgements, complete, s.now()); err != nil {
 			return outcome, repair.Plan{}, fmt.Errorf("using the ledger: %w", err)
 		}
+		if err := s.Ledger.ObserveFunctions(ctx, acted.index.functions, complete); err != nil {
+			return outcome, repair.Plan{}, fmt.Errorf("remembering the functions: %w", err)
+		}
 	}
-	if s.Repair.Mode == repair.ModeEnforce && s.Clients.Lambda != nil {
+	if s.Repair.Mode == repair.ModeEnforce && complete && s.Clients.Lambda != nil {
 		if history.RoleUsers, err = repair.ReadRoleUsers(ctx, s.Clients.Lambda); err != nil {
 			return outcome, repair.Plan{}, err
 		}
@@ -173,7 +181,7 @@ func (s *Sweeper) apply(ctx context.Context, outcome report.Outcome, plan repair
 		return outcome, nil
 	}
 	repairer := repair.New(s.Clients, s.Ledger, s.Repair)
-	repairer.Run, repairer.Now, repairer.Reread = repair.NewRun(s.now()), s.now, s.judge
+	repairer.Run, repairer.Now, repairer.Reread = cmp.Or(s.Run, repair.NewRun(s.now())), s.now, s.judge
 	if s.Visible > 0 {
 		repairer.Visible = s.Visible
 	}
@@ -216,6 +224,7 @@ func (s *Sweeper) verify(ctx context.Context, outcome *report.Outcome, changes [
 // judge finds in scope without an outcome.
 func (s *Sweeper) judge(ctx context.Context, scope rotation.Scope) ([]drift.Judgement, error) {
 	var judgements []drift.Judgement
+	scope.Known = s.known
 	for group, err := range s.Source.Groups(ctx, scope) {
 		if err != nil {
 			return judgements, err
@@ -238,6 +247,7 @@ func (s *Sweeper) find(ctx context.Context, scope rotation.Scope, outcome *repor
 		}
 		complete = complete && group.Listed != nil && group.Listed.Complete
 		acted.add(&group)
+		acted.index.add(&group)
 		judged := drift.Judge(group, s.Judging)
 		concerned := false
 		for i := range judged {

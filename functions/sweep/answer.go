@@ -20,7 +20,7 @@ type answer struct {
 	Notes   []string              `json:"notes"`
 }
 
-func answerOf(o *report.Outcome, message string) answer {
+func answerOf(o *report.Outcome, message, where string) answer {
 	a := answer{
 		Account: o.Account, Region: o.Region, Mode: o.Mode, Verdict: o.WorstVerdict(), Summary: o.Summary(),
 		Changes: map[repair.Status]int{}, Errors: len(o.Errors), Notes: append([]string{report.NotVisible}, o.Notes...),
@@ -30,6 +30,9 @@ func answerOf(o *report.Outcome, message string) answer {
 	}
 	if message != "" {
 		a.Message = &message
+	}
+	if where != "" {
+		a.Report = &where
 	}
 	return a
 }

@@ -350,7 +350,8 @@ func TestRefusals(t *testing.T) {
 		{"more than the deployed mode", `{"mode":"repair"}`, "mode repair is more than the deployed mode report"},
 		{"an unknown field", `{"modus":"report"}`, `unknown field "modus"`},
 		{"an oversized event", `{"secrets":["` + strings.Repeat("x", maxEvent) + `"]}`, "larger than 256 KiB"},
-		{"an event of CloudTrail", `{"detail-type":"AWS API Call via CloudTrail","source":"aws.lambda","detail":{}}`, "is not a schedule's event"},
+		{"an event of CloudTrail", `{"detail-type":"AWS API Call via CloudTrail","source":"aws.lambda","detail":{}}`, "its detail is no record of CloudTrail"},
+		{"an event of another service", `{"detail-type":"EC2 Instance State-change Notification","source":"aws.ec2","detail":{}}`, "is not a schedule's event"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f.invoke(t, tt.event, within).wantError(t, badEvent, tt.want)

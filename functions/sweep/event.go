@@ -11,6 +11,7 @@ import (
 
 	"github.com/rotationguard/rotationguard/pkg/repair"
 	"github.com/rotationguard/rotationguard/pkg/rotation"
+	"github.com/rotationguard/rotationguard/pkg/trigger"
 )
 
 // maxEvent is the largest event that is read, in bytes.
@@ -20,6 +21,9 @@ const maxEvent = 256 << 10
 type request struct {
 	mode  repair.Mode
 	scope rotation.Scope
+	run   string // the run's name, by which its report is found
+
+	events []trigger.Event // what they concern is the scope
 }
 
 // parseEvent reads an event. Nothing but a schedule's event, an empty one, and mode, secrets and tags by hand is taken: an event that
@@ -46,7 +50,7 @@ func schedule(fields map[string]json.RawMessage) error {
 		return errors.New("event: detail-type and source are text in an EventBridge event")
 	}
 	if kind != "Scheduled Event" || source != "aws.events" && source != "aws.scheduler" {
-		return fmt.Errorf("event: %q of %q is not a schedule's event: only schedules and events by hand start a sweep", kind, source)
+		return fmt.Errorf("event: %q of %q is not a schedule's event: only schedules, calls that CloudTrail recorded and events by hand start a sweep", kind, source)
 	}
 	for _, field := range handFields {
 		if _, ok := fields[field]; ok {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,7 +23,11 @@ func TestSampleEvents(t *testing.T) {
 			Tags:    map[string]string{"team": "payments"},
 		}},
 	}
+	others := []string{ // read by parseBatch, parseItem and parseTriggered
+		"event-batch.json", "event-target.json", "event-lambda.json", "event-iam.json", "event-kms.json", "event-secretsmanager.json", "event-rotation-failed.json",
+	}
 	files, err := filepath.Glob("event*.json")
+	files = slices.DeleteFunc(files, func(f string) bool { return slices.Contains(others, f) })
 	if err != nil || len(files) != len(want) {
 		t.Fatalf("samples %v (%v), want %d", files, err, len(want))
 	}
@@ -37,6 +43,27 @@ func TestSampleEvents(t *testing.T) {
 		if d := cmp.Diff(want[file], got, cmp.AllowUnexported(request{})); d != "" {
 			t.Errorf("%s (-want +got):\n%s", file, d)
 		}
+	}
+}
+
+func TestSampleOfABatch(t *testing.T) {
+	payload, err := os.ReadFile("event-batch.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, ok, err := parseBatch(slog.New(slog.DiscardHandler), payload)
+	if !ok || err != nil || len(b.events) != 2 || b.events[1].Name != "DeleteRolePolicy" || len(b.poison) != 1 {
+		t.Errorf("%+v, %t, %v", b, ok, err)
+	}
+	for name, payload := range map[string]string{
+		"of another source": `{"Records":[{"messageId":"1","eventSource":"aws:kinesis"}]}`, "without an id": `{"Records":[{"eventSource":"aws:sqs"}]}`,
+	} {
+		if _, ok, err := parseBatch(slog.New(slog.DiscardHandler), []byte(payload)); !ok || err == nil {
+			t.Errorf("a message %s was taken", name)
+		}
+	}
+	if _, ok, _ := parseBatch(slog.New(slog.DiscardHandler), []byte(`{"secrets":["a"]}`)); ok {
+		t.Error("an event by hand was taken for a batch")
 	}
 }
 

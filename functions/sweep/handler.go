@@ -15,10 +15,12 @@ import (
 
 	"github.com/rotationguard/rotationguard/pkg/fleet"
 	"github.com/rotationguard/rotationguard/pkg/inventory"
+	"github.com/rotationguard/rotationguard/pkg/ledger"
 	"github.com/rotationguard/rotationguard/pkg/repair"
 	"github.com/rotationguard/rotationguard/pkg/report"
 	"github.com/rotationguard/rotationguard/pkg/rotation"
 	"github.com/rotationguard/rotationguard/pkg/sweep"
+	"github.com/rotationguard/rotationguard/pkg/trigger"
 )
 
 // handler answers invocations. Its clients live as long as the execution environment.
@@ -100,34 +102,68 @@ func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if item, ok, err := parseItem(payload); ok {
 		return h.sweepTarget(ctx, log, item, err)
 	}
-	asked, err := parseEvent(payload)
+	if batch, ok, err := parseBatch(log, payload); ok {
+		return h.sweepBatch(ctx, log, batch, err)
+	}
+	asked, err := parse(payload)
 	if err == nil {
 		asked.mode, err = h.deployed.allow(asked.mode)
 	}
 	if err != nil {
 		return nil, failed(badEvent, "%v", err).refuse(log)
 	}
-	log.Info("sweeping", "mode", asked.mode, "secrets", asked.scope.Secrets, "tags", asked.scope.Tags)
+	answer, err := h.run(ctx, log, asked)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(answer)
+}
+
+// parse reads an event of CloudTrail, or one that parseEvent reads.
+func parse(payload []byte) (request, error) {
+	if e, ok, err := parseTriggered(payload); ok {
+		return request{events: []trigger.Event{e}}, err
+	}
+	return parseEvent(payload)
+}
+
+// run sweeps, keeps the report and tells of it.
+func (h *handler) run(ctx context.Context, log *slog.Logger, asked request) (answer, error) {
+	asked.run = repair.NewRun(time.Now())
+	log.Info("sweeping", "run", asked.run, "mode", asked.mode, "secrets", asked.scope.Secrets, "tags", asked.scope.Tags, "events", len(asked.events))
 	outcome, fault := h.sweep(ctx, asked)
+	if fault == unconcerned {
+		log.Info("unconcerned", "events", len(asked.events))
+		return answerOf(&outcome, "", ""), nil
+	}
+	return h.finish(ctx, log, asked, outcome, fault)
+}
+
+// finish keeps and tells what a sweep has come to.
+func (h *handler) finish(ctx context.Context, log *slog.Logger, asked request, outcome report.Outcome, fault *failure) (answer, error) {
 	logOutcome(log, &outcome)
 	if fault != nil { // whoever reads the message must not take it for all there is
 		outcome.Errors = append(outcome.Errors, report.Error{Resource: "sweep", Message: fault.line})
 	}
-	message, err := h.tell(ctx, &outcome)
+	where, lost := h.archive(ctx, asked.run, &outcome)
+	if lost != nil && fault == nil {
+		fault = failed(unkept, "keeping the report: %s; %s", inventory.DescribeError(lost), soFar(&outcome))
+	}
+	message, err := h.tell(ctx, &outcome, where)
 	if err != nil && fault != nil {
 		log.Error("untold", "topic", h.deployed.topic, "error", inventory.DescribeError(err))
 	}
 	switch {
 	case fault != nil:
-		return nil, fault.refuse(log)
+		return answer{}, fault.refuse(log)
 	case err != nil:
-		return nil, failed(untold, "telling %s: %s; %s", h.deployed.topic, inventory.DescribeError(err), soFar(&outcome)).refuse(log)
+		return answer{}, failed(untold, "telling %s: %s; %s", h.deployed.topic, inventory.DescribeError(err), soFar(&outcome)).refuse(log)
 	}
 	if err := h.told(ctx, &outcome, message); err != nil { // they are told once more
 		log.Error("unremembered", "error", inventory.DescribeError(err))
 	}
-	log.Info("done", "message", message)
-	return json.Marshal(answerOf(&outcome, message))
+	log.Info("done", "message", message, "report", where)
+	return answerOf(&outcome, message, where), nil
 }
 
 // sweep carries what was asked for through the line. What was found and done is in the outcome even when a failure stopped the rest.
@@ -151,6 +187,12 @@ func (h *handler) sweep(ctx context.Context, asked request) (report.Outcome, *fa
 	if unremembered != nil && asked.mode.Writes() {
 		return outcome, failed(sweepFailed, "%v", unremembered)
 	}
+	if asked.events != nil {
+		if fault := h.concern(ctx, &asked, l, unremembered, aws.ToString(who.Arn)); fault != nil {
+			outcome.Account = aws.ToString(who.Account)
+			return outcome, fault
+		}
+	}
 	member := h.deployed.config.Member
 	sweeper := &sweep.Sweeper{
 		Source: inventory.New(inventory.NewClients(h.cfg), inventory.Options{
@@ -158,8 +200,8 @@ func (h *handler) sweep(ctx context.Context, asked request) (report.Outcome, *fa
 			Member: inventory.Members(h.home, aws.ToString(who.Arn), member.Role, member.ExternalID),
 		}),
 		Operators: h.operators(settings.Operators), Judging: settings.Judging, Repair: settings.Repair, RemindAfter: settings.RemindAfter, Clients: repair.NewClients(h.cfg),
-		Account: aws.ToString(who.Account), Region: h.cfg.Region, Caller: aws.ToString(who.Arn), Command: "sweep", Visible: visible,
-		Forgetful: h.deployed.table == "",
+		Account: aws.ToString(who.Account), Region: h.cfg.Region, Caller: aws.ToString(who.Arn), Command: "sweep", Run: asked.run, Visible: visible,
+		Forgetful: h.deployed.table == "", Channels: []ledger.Channel{"sns"},
 	}
 	if unremembered == nil {
 		sweeper.Ledger = l

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/rotationguard/rotationguard/pkg/archive"
@@ -119,9 +118,7 @@ func (h *handler) sweepTarget(ctx context.Context, log *slog.Logger, i item, bad
 		return nil, failed(unkept, "keeping the report: %s; %s", inventory.DescribeError(err), soFar(&outcome)).refuse(log)
 	}
 	log.Info("done", "report", where)
-	answer := answerOf(&outcome, "")
-	answer.Report = &where
-	return json.Marshal(answer)
+	return json.Marshal(answerOf(&outcome, "", where))
 }
 
 // assumeAndSweep is the sweep of one target. The outcome always says whose it is.
@@ -154,7 +151,7 @@ func (h *handler) assumeAndSweep(ctx context.Context, i item, mode repair.Mode) 
 	member.identity = func(context.Context) (*sts.GetCallerIdentityOutput, error) {
 		return &sts.GetCallerIdentityOutput{Account: &i.target.Account, Arn: who.Arn}, nil
 	}
-	swept, fault := member.sweep(ctx, request{mode: mode})
+	swept, fault := member.sweep(ctx, request{mode: mode, run: i.run})
 	swept.Account, swept.Region = i.target.Account, i.target.Region
 	return swept, fault
 }
@@ -164,7 +161,7 @@ func (h *handler) keep(ctx context.Context, run string, o *report.Outcome) (stri
 	if h.deployed.bucket == "" {
 		return "", fmt.Errorf("%s is not set: a target's report has no place", envBucket)
 	}
-	return archive.Put(ctx, s3.NewFromConfig(h.home, func(o *s3.Options) { o.UsePathStyle = inventory.Emulated(h.home) }), h.deployed.bucket, run, o)
+	return h.archive(ctx, run, o)
 }
 
 // operators are those of the declared ones that are judged here: all in the function's own account, the target's in a target.

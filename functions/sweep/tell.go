@@ -9,9 +9,9 @@ import (
 	"github.com/rotationguard/rotationguard/pkg/report"
 )
 
-// tell publishes one message when there is drift, and answers with its id. The topic may be another Region's: SNS takes a message only in the
+// tell publishes one message when there is drift, and answers with its id; where is the full report's place, if it has one. The topic may be another Region's: SNS takes a message only in the
 // topic's own.
-func (h *handler) tell(ctx context.Context, o *report.Outcome) (string, error) {
+func (h *handler) tell(ctx context.Context, o *report.Outcome, where string) (string, error) {
 	if h.deployed.topic == "" {
 		return "", nil
 	}
@@ -20,5 +20,5 @@ func (h *handler) tell(ctx context.Context, o *report.Outcome) (string, error) {
 			opts.Region = topic.Region
 		}
 	})
-	return report.Publish(ctx, client, h.deployed.topic, o, "")
+	return report.Publish(ctx, client, h.deployed.topic, o, where)
 }

@@ -61,7 +61,7 @@ test-long: build emulators infra/node_modules ## the long tests
 	$(CLEAN_ENV) ROTATIONGUARD_MANAGED_POLICIES="$$policies" ROTATIONGUARD_LONG=1 go test -timeout 30m -tags long -run Long ./...
 
 .PHONY: test-faults
-test-faults: ## repair under every fault and kill at every point, as a table; half an hour
+test-faults: ## repair under every fault and kill at every point, as a table; a quarter of an hour
 	@$(CLEAN_ENV) ROTATIONGUARD_FAULTS=all go test -timeout 90m -tags long -run 'TestLongFaults|TestLongCrashes' -v ./pkg/repair | grep -Ev '^ *(=== |--- PASS)'
 
 .PHONY: check

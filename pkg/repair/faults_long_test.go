@@ -11,18 +11,12 @@ import (
 	"github.com/rotationguard/rotationguard/pkg/repair"
 )
 
-// points are every point of a repair, and of the other kinds of run every third, or all of them where the environment wants it: that takes
-// half an hour.
+// points are every 13th point of every kind of run, or all of them where the environment wants it: that takes a quarter of an hour.
 func points() func(scenario int) int {
 	if os.Getenv("ROTATIONGUARD_FAULTS") == "all" {
 		return every(1)
 	}
-	return func(scenario int) int {
-		if scenario == 0 {
-			return 1
-		}
-		return 3
-	}
+	return every(13)
 }
 
 // TestLongFaults injects every fault at the calls of every kind of run.

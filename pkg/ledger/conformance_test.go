@@ -29,6 +29,7 @@ func conform(t *testing.T, fresh func(t *testing.T) (open func() ledger.Ledger))
 		{"each channel is told on its own", conformChannels},
 		{"what we ended is told though nobody heard of it", conformMended},
 		{"runs come newest first", conformRuns},
+		{"runs that have ended are a chain", conformChain},
 		{"the journal takes entries only under the lease", conformJournal},
 		{"one holder has the lease", conformLease},
 		{"a pause holds until resumed, the first reason kept", conformPause},

@@ -29,10 +29,12 @@ var (
 	bucketRuns       = []byte("runs")
 	bucketJournal    = []byte("journal")
 	bucketExemptions = []byte("exemptions")
+	bucketVerdicts   = []byte("verdicts")
 
 	keySchema = []byte("schema")
 	keyPause  = []byte("pause")
 	keyLease  = []byte("lease")
+	keyHead   = []byte("head")
 )
 
 // Retention is how long runs and journal entries are kept.
@@ -102,13 +104,13 @@ func (f *File) make() (err error) {
 
 // create makes what a new ledger has.
 func create(tx *bolt.Tx) error {
-	for _, name := range [][]byte{bucketMeta, bucketSecrets, bucketFunctions, bucketFindings, bucketRuns, bucketJournal, bucketExemptions} {
+	for _, name := range [][]byte{bucketMeta, bucketSecrets, bucketFunctions, bucketFindings, bucketRuns, bucketJournal, bucketExemptions, bucketVerdicts} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return err
 		}
 	}
 	meta := tx.Bucket(bucketMeta)
-	if meta.Get(keySchema) == nil {
+	if meta.Get(keySchema) == nil || older(tx) {
 		return meta.Put(keySchema, []byte(strconv.Itoa(Schema)))
 	}
 	return nil
@@ -162,8 +164,19 @@ func (f *File) transact(readOnly bool, do func(*bolt.Tx) error) (err error) {
 		if err := checkSchema(tx); err != nil {
 			return err
 		}
+		if tx.Writable() && tx.Bucket(bucketMeta) != nil && older(tx) {
+			if err := create(tx); err != nil {
+				return err
+			}
+		}
 		return do(tx)
 	}))
+}
+
+// older says whether a program of an earlier schema made the file. Then it may lack buckets, which are made before something is written.
+func older(tx *bolt.Tx) bool {
+	schema, err := strconv.Atoi(string(tx.Bucket(bucketMeta).Get(keySchema)))
+	return err == nil && schema < Schema
 }
 
 func checkSchema(tx *bolt.Tx) error {
@@ -224,6 +237,9 @@ func put(tx *bolt.Tx, bucket []byte, key []byte, value any) error {
 func each[T any](tx *bolt.Tx, bucket, from []byte, visit func(T) error) error {
 	b := tx.Bucket(bucket)
 	if b == nil {
+		if older(tx) {
+			return nil
+		}
 		return bolterrors.ErrBucketNotFound
 	}
 	c := b.Cursor()
@@ -376,6 +392,59 @@ func (f *File) PutRun(_ context.Context, r Run) error {
 		}
 		return prune(tx, r.Started.Add(-Retention))
 	})
+}
+
+// SealRun implements Ledger. It also drops what is older than Retention.
+func (f *File) SealRun(_ context.Context, r Run) (Run, error) {
+	err := f.update(func(tx *bolt.Tx) error {
+		head, err := headIn(tx)
+		if err != nil {
+			return err
+		}
+		var next Head
+		if r, next, err = seal(r, head); err != nil {
+			return err
+		}
+		if err := put(tx, bucketRuns, []byte(r.ID), r); err != nil {
+			return err
+		}
+		for _, v := range r.records() {
+			if err := put(tx, bucketVerdicts, []byte(v.Secret), v); err != nil {
+				return err
+			}
+		}
+		if err := put(tx, bucketMeta, keyHead, next); err != nil {
+			return err
+		}
+		return prune(tx, r.Started.Add(-Retention))
+	})
+	return r, err
+}
+
+func headIn(tx *bolt.Tx) (Head, error) {
+	var h Head
+	if data := tx.Bucket(bucketMeta).Get(keyHead); data != nil {
+		if err := json.Unmarshal(data, &h); err != nil {
+			return h, fmt.Errorf("%w: head of the chain: %w", ErrCorrupt, err)
+		}
+	}
+	return h, nil
+}
+
+// Head implements Ledger.
+func (f *File) Head(context.Context) (Head, error) {
+	var h Head
+	err := f.view(func(tx *bolt.Tx) error {
+		var err error
+		h, err = headIn(tx)
+		return err
+	})
+	return h, err
+}
+
+// Verdicts implements Ledger.
+func (f *File) Verdicts(context.Context) ([]VerdictRecord, error) {
+	return all[VerdictRecord](f, bucketVerdicts)
 }
 
 // prune deletes the runs that started, and the journal entries that were stored, before a moment.

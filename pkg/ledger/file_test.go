@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rotationguard/rotationguard/pkg/drift"
 	"github.com/rotationguard/rotationguard/pkg/ledger"
 	bolt "go.etcd.io/bbolt"
 )
@@ -27,6 +28,45 @@ func openFile(t *testing.T, path string) *ledger.File {
 	}
 	t.Cleanup(func() { _ = l.Close() })
 	return l
+}
+
+func TestFileTakesRunsThatEndAtOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "l.db")
+	raceForTheEnd(t, func() ledger.Ledger { return openFile(t, path) })
+}
+
+// TestFileOfAnEarlierSchemaIsTakenAlong: what it holds stays, and what is new since can be stored.
+func TestFileOfAnEarlierSchemaIsTakenAlong(t *testing.T) {
+	ctx, path := t.Context(), filepath.Join(t.TempDir(), "l.db")
+	l := openFile(t, path)
+	old := ledger.Run{ID: "old", Command: "sweep", Started: noon}
+	ok(t, l.PutRun(ctx, old))
+	db, err := bolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bolt.Tx) error {
+		return errors.Join(tx.Bucket([]byte("meta")).Put([]byte("schema"), []byte("1")), tx.DeleteBucket([]byte("verdicts")), tx.DeleteBucket([]byte("functions")))
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	l = openFile(t, path)
+	if v, err := l.Verdicts(ctx); err != nil || len(v) > 0 {
+		t.Errorf("before anything is written: %v, %v", v, err)
+	}
+	must[ledger.Run](t)(l.SealRun(ctx, ledger.Run{ID: "new", Started: noon.Add(time.Hour), Changed: []ledger.VerdictChange{{Secret: "s", Is: drift.InSync}}}))
+	runs := must[[]ledger.Run](t)(openFile(t, path).Runs(ctx, 0))
+	if len(runs) != 2 || runs[1].ID != "old" {
+		t.Fatalf("runs = %+v", runs)
+	}
+	chain := must[ledger.Chain](t)(ledger.Verify(runs, must[ledger.Head](t)(l.Head(ctx)), nil, noon))
+	if chain.Runs != 1 || len(chain.Problems) > 0 {
+		t.Errorf("chain = %+v", chain)
+	}
+	if v, err := l.Verdicts(ctx); err != nil || len(v) != 1 {
+		t.Errorf("verdicts = %v, %v", v, err)
+	}
 }
 
 func TestFileIsItsOwnersOnly(t *testing.T) {

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/rotationguard/rotationguard/pkg/drift"
 )
 
 // Schema is the version of what is stored. A ledger with a higher one is refused: an older program must not write into it.
-const Schema = 1
+// Schema 2 has the chain of runs and the last verdicts; an older ledger is taken along.
+const Schema = 2
 
 // Ledger is what is remembered between runs. Every method is safe for several processes at once.
 type Ledger interface {
@@ -34,6 +37,13 @@ type Ledger interface {
 	PutRun(ctx context.Context, r Run) error
 	// Runs are the runs, newest first; limit 0 means all.
 	Runs(ctx context.Context, limit int) ([]Run, error)
+
+	// SealRun stores a run that has ended at the end of the chain of runs, with its verdicts, and answers with it as it was stored.
+	SealRun(ctx context.Context, r Run) (Run, error)
+	// Head is the end of the chain; its number is 0 while there is none.
+	Head(ctx context.Context) (Head, error)
+	// Verdicts are the secrets' verdicts as the last sealed run left them, sorted by secret.
+	Verdicts(ctx context.Context) ([]VerdictRecord, error)
 
 	// Acquire takes the lease of the one writer until at+ttl, or answers ErrHeld. A lease whose time is over is taken over:
 	// its holder's next Append is refused.
@@ -80,7 +90,7 @@ var (
 	ErrBusy = errors.New("in use by another process")
 )
 
-// Run is one sweep, apply or rollback.
+// Run is one sweep, apply or rollback. Its hash is that of its JSON: a field that is added must be left out of the JSON of runs without it.
 type Run struct {
 	ID       string     `json:"id"`
 	Mode     string     `json:"mode"`
@@ -90,6 +100,19 @@ type Run struct {
 	Ended    *time.Time `json:"ended,omitempty"`
 	Complete bool       `json:"complete"` // the whole account was listed
 	Summary  string     `json:"summary,omitempty"`
+
+	Cause    string                `json:"cause,omitempty"`    // what made it run, where that was an event
+	Verdicts map[drift.Verdict]int `json:"verdicts,omitempty"` // how many of the secrets that it saw have each verdict
+	Changed  []VerdictChange       `json:"changed,omitempty"`
+	Journal  string                `json:"journal,omitempty"` // HashEntries of its journal entries
+	// Exemptions are those in force; null: the same as in the run before.
+	Exemptions []Exemption `json:"exemptions"`
+
+	// Its place in the chain, from SealRun; Number is 0 of a run that has not ended.
+	Number          uint64     `json:"number,omitempty"`
+	Previous        string     `json:"previous,omitempty"`
+	PreviousStarted *time.Time `json:"previous_started,omitempty"`
+	Hash            string     `json:"hash,omitempty"`
 }
 
 // Pause says who stopped all writing and why.

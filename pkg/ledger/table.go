@@ -42,9 +42,12 @@ const (
 	itemRun       = "run#"
 	itemJournal   = "journal#"
 	itemExemption = "exemption#"
+	itemVerdict   = "verdict#"
+	itemPart      = "part#" // verdicts of a run that one item cannot hold
 	itemSchema    = "schema"
 	itemPause     = "pause"
 	itemLease     = "lease"
+	itemHead      = "head"
 )
 
 // What DynamoDB takes in one call. Source: DynamoDB API, BatchWriteItem and BatchGetItem.
@@ -81,6 +84,10 @@ func OpenTable(ctx context.Context, api tableAPI, name, scope string) (*Table, e
 	}
 	if schema > Schema {
 		return nil, t.explain(fmt.Errorf("%w: it has schema %d, this program knows %d", ErrSchema, schema, Schema))
+	}
+	if schema < Schema {
+		// What is new since is items of kinds that an older ledger has none of.
+		return t, t.put(ctx, itemSchema, Schema, nil, nil)
 	}
 	return t, nil
 }

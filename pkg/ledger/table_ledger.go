@@ -154,12 +154,6 @@ func (t *Table) PutRun(ctx context.Context, r Run) error {
 	return t.put(ctx, itemRun+r.ID, r, &expires, nil)
 }
 
-// Runs implements Ledger.
-func (t *Table) Runs(ctx context.Context, limit int) ([]Run, error) {
-	runs, err := allOf[Run](ctx, t, itemRun)
-	return newest(runs, limit), err
-}
-
 // Pause implements Ledger.
 func (t *Table) Pause(ctx context.Context, p Pause) error {
 	err := t.put(ctx, itemPause, p, nil, aws.String("attribute_not_exists("+PartitionKey+")"))

@@ -62,6 +62,9 @@ func TestTableOnMinistack(t *testing.T) {
 	makeTable(t, api, "ledger")
 	conformTable(t, api)
 	t.Run("of many that want the lease one gets it", func(t *testing.T) { raceForLease(t, api) })
+	t.Run("runs that end at once have a place each", func(t *testing.T) {
+		raceForTheEnd(t, func() ledger.Ledger { return openTable(t, api, "ends") })
+	})
 }
 
 // raceForLease has many want the lease at once: one gets it. Moto looks at a condition and writes in two steps that are not one, so that this is for

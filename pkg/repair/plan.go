@@ -47,6 +47,9 @@ func (p Plan) Writes() bool {
 	return slices.ContainsFunc(p.Changes, func(c Change) bool { return c.Status == Planned })
 }
 
+// Complete says whether the plan rests on the whole account.
+func (p Plan) Complete() bool { return p.history.Complete }
+
 // Takes says whether the plan has a change that takes something away, or makes room for one that does: those are planned only from the
 // judgements of the whole account.
 func (p Plan) Takes() bool {
@@ -60,7 +63,7 @@ func (p Plan) Takes() bool {
 // Left. The breaker weighs the whole plan: when it trips, every change is refused.
 func NewPlan(judgements []drift.Judgement, o Options, h History) Plan {
 	p := &planner{opts: o, history: h, world: newWorld(), claimed: map[string]rotation.ARN{}}
-	p.plan = Plan{Schema: PlanSchema, Mode: o.Mode, Made: h.At.UTC(), Changes: []Change{}, Left: []Left{}}
+	p.plan = Plan{Schema: PlanSchema, Mode: o.Mode, Made: h.At.UTC(), Changes: []Change{}, Left: []Left{}, history: h}
 	functions := map[rotation.ARN]bool{}
 	for i := range judgements {
 		s := &judgements[i].Setup

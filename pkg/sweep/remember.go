@@ -128,9 +128,9 @@ func mendedBy(run string, changes []repair.Change) map[string]string {
 	return mended
 }
 
-// record stores a run that writes. The journal, not this line, is what a write depends on: a failure is only said.
+// record stores a run before it writes. The journal, not this line, is what a write depends on: a failure is only said.
 func (s *Sweeper) record(ctx context.Context, outcome *report.Outcome, run ledger.Run) {
-	run.Mode, run.Command, run.Caller = string(s.Repair.Mode), s.Command, s.Caller
+	run.Mode, run.Command, run.Caller, run.Cause = string(s.Repair.Mode), s.Command, s.Caller, s.Cause
 	if err := s.Ledger.PutRun(ctx, run); err != nil {
 		outcome.Errors = append(outcome.Errors, report.Error{Resource: "ledger", Message: rotation.OneLine(fmt.Sprintf("storing run %s: %v", run.ID, err))})
 	}

@@ -45,6 +45,7 @@ type Sweeper struct {
 	Region  string
 	Caller  string
 	Command string // how the run is called in the ledger: "sweep"
+	Cause   string // what made it run, where that was an event: the ledger keeps it
 	Run     string // the run's name; empty for a new one when something is written
 	Now     func() time.Time
 	// Visible is how long a write may take until reads show it; 0 means AWS's own pace.
@@ -59,11 +60,12 @@ type Sweeper struct {
 
 // Sweep carries the rotation functions in scope through the whole line.
 func (s *Sweeper) Sweep(ctx context.Context, scope rotation.Scope) (report.Outcome, error) {
+	started := s.now()
 	outcome, plan, err := s.Plan(ctx, scope)
 	if err != nil {
 		return outcome, err
 	}
-	return s.apply(ctx, outcome, plan)
+	return s.apply(ctx, outcome, plan, started)
 }
 
 // Plan is the left half of the line: what stands, and what would be written. In mode report the plan is empty.
@@ -125,7 +127,7 @@ func (s *Sweeper) Apply(ctx context.Context, stored repair.Plan) (report.Outcome
 		outcome.Changes = stored.Changes
 		return outcome, nil
 	}
-	scope := stored.Scope()
+	started, scope := s.now(), stored.Scope()
 	if stored.Takes() {
 		scope = rotation.Scope{} // what takes something away rests on the whole account
 	}
@@ -135,12 +137,12 @@ func (s *Sweeper) Apply(ctx context.Context, stored repair.Plan) (report.Outcome
 	}
 	plan := repair.Confirm(stored, fresh)
 	outcome.Changes = plan.Changes
-	return approving.apply(ctx, outcome, plan)
+	return approving.apply(ctx, outcome, plan, started)
 }
 
 // Rollback takes back what a run wrote. Without write it only answers with what it would do.
 func (s *Sweeper) Rollback(ctx context.Context, run string, undoing repair.Undoing, write bool) (report.Outcome, error) {
-	outcome := s.outcome()
+	started, outcome := s.now(), s.outcome()
 	if s.Ledger == nil {
 		return outcome, errors.New("rolling back needs the ledger that journalled the run")
 	}
@@ -172,21 +174,23 @@ func (s *Sweeper) Rollback(ctx context.Context, run string, undoing repair.Undoi
 	if !write {
 		return outcome, nil
 	}
-	return s.apply(ctx, outcome, plan)
+	return s.apply(ctx, outcome, plan, started)
 }
 
-// apply is the right half of the line: write, read again, say what stands now.
-func (s *Sweeper) apply(ctx context.Context, outcome report.Outcome, plan repair.Plan) (report.Outcome, error) {
+// apply is the right half of the line: write, read again, say what stands now. Every run is sealed, one that writes nothing too.
+func (s *Sweeper) apply(ctx context.Context, outcome report.Outcome, plan repair.Plan, started time.Time) (report.Outcome, error) {
+	run := ledger.Run{ID: cmp.Or(s.Run, repair.NewRun(s.now())), Started: started, Complete: plan.Complete()}
 	if !plan.Writes() {
+		s.seal(ctx, &outcome, run)
+		outcome.Sort()
 		return outcome, nil
 	}
 	repairer := repair.New(s.Clients, s.Ledger, s.Repair)
-	repairer.Run, repairer.Now, repairer.Reread = cmp.Or(s.Run, repair.NewRun(s.now())), s.now, s.judge
+	repairer.Run, repairer.Now, repairer.Reread = run.ID, s.now, s.judge
 	if s.Visible > 0 {
 		repairer.Visible = s.Visible
 	}
-	started := s.now()
-	s.record(ctx, &outcome, ledger.Run{ID: repairer.Run, Started: started})
+	s.record(ctx, &outcome, run)
 
 	changes, err := repairer.Apply(ctx, plan)
 	outcome.Changes = changes
@@ -194,8 +198,10 @@ func (s *Sweeper) apply(ctx context.Context, outcome report.Outcome, plan repair
 	verifying, cancel := context.WithTimeout(context.WithoutCancel(ctx), verifyWithin)
 	defer cancel()
 	verr := s.verify(verifying, &outcome, changes, mendedBy(repairer.Run, changes))
-	ended := s.now()
-	s.record(verifying, &outcome, ledger.Run{ID: repairer.Run, Started: started, Ended: &ended, Summary: summary(changes)})
+	run.Summary = summary(changes)
+	sealing, stop := context.WithTimeout(context.WithoutCancel(ctx), sealWithin)
+	defer stop()
+	s.seal(sealing, &outcome, run)
 	if done := count(changes, repair.Done); done > 0 && !s.Forgetful {
 		outcome.Notes = append(outcome.Notes, fmt.Sprintf("Run %s wrote %d changes; `rotationguard rollback %s` shows what taking them back would do.", repairer.Run, done, repairer.Run))
 	}

@@ -101,6 +101,8 @@ func printRuns(cmd *cobra.Command, out *outputFlags, l ledger.Ledger) error {
 	if err != nil {
 		return err
 	}
+	// Those that were begun and have not ended may have written.
+	runs = slices.DeleteFunc(runs, func(r ledger.Run) bool { return r.Number > 0 && r.Journal == "" })
 	return out.print(cmd, func(w io.Writer) error {
 		if out.form == jsonOutput {
 			return report.WriteValue(w, runs)

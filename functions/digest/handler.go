@@ -10,10 +10,9 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/sns"
 
+	"github.com/rotationguard/rotationguard/pkg/alert"
 	"github.com/rotationguard/rotationguard/pkg/archive"
 	"github.com/rotationguard/rotationguard/pkg/drift"
 	"github.com/rotationguard/rotationguard/pkg/fleet"
@@ -63,7 +62,7 @@ type answer struct {
 	Summary report.Summary              `json:"summary"`
 	Errors  int                         `json:"errors"`
 	Report  string                      `json:"report"`
-	Message *string                     `json:"message"` // the id of the SNS message, null when nobody was told
+	Message *string                     `json:"message"` // the id of the first SNS message, null when nobody was told
 }
 
 // Invoke implements lambda.Handler.
@@ -115,15 +114,15 @@ func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	return json.Marshal(a)
 }
 
-// tell publishes one message for the whole fleet. The topic may be another Region's.
+// tell publishes one alert for the whole fleet.
 func (h *handler) tell(ctx context.Context, o *report.Outcome, where string) (string, error) {
 	if h.topic == "" {
 		return "", nil
 	}
-	client := sns.NewFromConfig(h.cfg, func(opts *sns.Options) {
-		if topic, err := arn.Parse(h.topic); err == nil {
-			opts.Region = topic.Region
-		}
-	})
-	return report.Publish(ctx, client, h.topic, o, where)
+	t := alert.Teller{Topic: alert.NewTopic(h.cfg, h.topic)}
+	told, err := t.Tell(ctx, nil, o, where)
+	if len(told.Messages) == 0 {
+		return "", err
+	}
+	return told.Messages[0], err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/rotationguard/rotationguard/pkg/alert"
 	"github.com/rotationguard/rotationguard/pkg/drift"
 	"github.com/rotationguard/rotationguard/pkg/repair"
 	"github.com/rotationguard/rotationguard/pkg/report"
@@ -15,12 +16,12 @@ type answer struct {
 	Summary report.Summary        `json:"summary"`
 	Changes map[repair.Status]int `json:"changes"`
 	Errors  int                   `json:"errors"`
-	Message *string               `json:"message"` // the id of the SNS message, null when nobody was told
+	Message *string               `json:"message"` // the id of the first SNS message, null when nobody was told
 	Report  *string               `json:"report"`  // where the full report is, null when it is kept nowhere
 	Notes   []string              `json:"notes"`
 }
 
-func answerOf(o *report.Outcome, message, where string) answer {
+func answerOf(o *report.Outcome, told alert.Told, where string) answer {
 	a := answer{
 		Account: o.Account, Region: o.Region, Mode: o.Mode, Verdict: o.WorstVerdict(), Summary: o.Summary(),
 		Changes: map[repair.Status]int{}, Errors: len(o.Errors), Notes: append([]string{report.NotVisible}, o.Notes...),
@@ -28,8 +29,8 @@ func answerOf(o *report.Outcome, message, where string) answer {
 	for i := range o.Changes {
 		a.Changes[o.Changes[i].Status]++
 	}
-	if message != "" {
-		a.Message = &message
+	if len(told.Messages) > 0 {
+		a.Message = &told.Messages[0]
 	}
 	if where != "" {
 		a.Report = &where

@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rotationguard/rotationguard/pkg/alert"
 	"github.com/rotationguard/rotationguard/pkg/awstest"
 	"github.com/rotationguard/rotationguard/pkg/drift"
 	"github.com/rotationguard/rotationguard/pkg/repair"
-	"github.com/rotationguard/rotationguard/pkg/report"
 	"github.com/rotationguard/rotationguard/scripts/demo/account"
 )
 
@@ -69,21 +69,40 @@ func (a *demoAccount) wantTold(t *testing.T, o outcome) {
 			t.Errorf("attribute %s = %+v, want %q", name, got, value)
 		}
 	}
-	var alert report.Alert
-	if err := json.Unmarshal([]byte(m.Message), &alert); err != nil {
+	var told alert.Alert
+	if err := json.Unmarshal([]byte(m.Message), &told); err != nil {
 		t.Fatalf("the message for programs: %v: %s", err, m.Message)
 	}
-	if want := by[drift.Broken] + by[drift.Orphaned] + by[drift.Unknown] + by[drift.Drifted]; len(alert.Secrets) != want {
-		t.Errorf("%d secrets are told of, want %d", len(alert.Secrets), want)
+	if want := by[drift.Broken] + by[drift.Orphaned] + by[drift.Unknown] + by[drift.Drifted]; len(told.Secrets) != want {
+		t.Errorf("%d secrets are told of, want %d", len(told.Secrets), want)
 	}
-	if alert.Account != account.ID || alert.Region != account.Region || alert.Mode != o.answer.Mode || alert.Verdict != drift.Broken {
-		t.Errorf("alert %+v", alert)
+	if told.Account != account.ID || told.Region != account.Region || told.Mode != o.answer.Mode || *told.Verdict != drift.Broken {
+		t.Errorf("alert %+v", told)
 	}
 	if got := a.broken.one(t); got.MessageID != m.MessageID {
 		t.Errorf("the subscription to broken secrets got %s, want %s", got.MessageID, m.MessageID)
 	}
 	if messages := a.healthy.drain(t); len(messages) > 0 {
 		t.Errorf("the subscription to healthy secrets got %+v", messages)
+	}
+}
+
+// wantNews holds that there is one message of each event and no other, and that the answer names the first.
+func (a *demoAccount) wantNews(t *testing.T, o outcome, events ...alert.Event) {
+	t.Helper()
+	messages := a.all.drain(t)
+	a.broken.drain(t)
+	a.healthy.drain(t)
+	var got []alert.Event
+	for _, m := range messages {
+		got = append(got, alert.Event(m.MessageAttributes["event"].Value))
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, events) {
+		t.Errorf("told %v, want %v", got, events)
+	}
+	if (o.answer.Message != nil) != (len(events) > 0) {
+		t.Errorf("the answer names message %v", o.answer.Message)
 	}
 }
 
@@ -143,42 +162,49 @@ func TestBootstrap(t *testing.T) {
 		t.Run("an event may ask for less", func(t *testing.T) {
 			o := f.invoke(t, `{"mode":"report","secrets":["prod/sessions/db"]}`, within)
 			o.want(t, repair.ModeReport, map[account.Verdict]int{account.Broken: 1})
-			a.wantTold(t, o)
+			a.wantNews(t, o, alert.New)
 		})
 		t.Run("a role is granted nothing before its secrets have settled", func(t *testing.T) {
 			o := f.invoke(t, sample(t, "event-everything.json"), within)
 			if o.failed || o.answer.Changes[repair.Done] == 0 || o.answer.Changes[repair.Waiting] == 0 || o.answer.Changes[repair.Failed] > 0 {
 				t.Fatalf("answer %s", o.raw)
 			}
-			a.wantTold(t, o)
+			a.wantNews(t, o, alert.New, alert.ResolvedByUs)
 		})
 		f = deploy(t, settling, environ...) // another execution environment: only the table remembers
-		t.Run("what repair can mend is mended, and the message speaks of what is left", func(t *testing.T) {
+		t.Run("what repair can mend is mended and told, and what is left is not told again", func(t *testing.T) {
 			o := f.invoke(t, "{}", within)
 			o.want(t, repair.ModeRepair, count(afterRepair))
 			if o.answer.Changes[repair.Done] == 0 || o.answer.Changes[repair.Waiting] > 0 || o.answer.Changes[repair.Failed] > 0 {
 				t.Errorf("changes %v", o.answer.Changes)
 			}
-			a.wantTold(t, o)
+			a.wantNews(t, o, alert.ResolvedByUs)
 		})
-		t.Run("a second repair changes nothing", func(t *testing.T) {
+		t.Run("a second repair changes nothing and tells nothing", func(t *testing.T) {
 			o := f.invoke(t, "{}", within)
 			o.want(t, repair.ModeRepair, count(afterRepair))
 			if o.answer.Changes[repair.Done] > 0 {
 				t.Errorf("changes %v", o.answer.Changes)
 			}
-			a.wantTold(t, o)
+			a.wantNews(t, o)
 		})
 		l := a.remembered(t, table)
 		runs, err := l.Runs(t.Context(), 0)
-		if err != nil || len(runs) != 2 {
-			t.Fatalf("%d runs that wrote are remembered (%v), want 2", len(runs), err)
+		if err != nil || len(runs) != 4 {
+			t.Fatalf("%d runs are remembered (%v), want 4", len(runs), err)
 		}
+		wrote := 0
 		for _, run := range runs {
 			entries, err := l.Entries(t.Context(), run.ID)
-			if err != nil || len(entries) == 0 || !strings.Contains(run.Caller, account.ID) {
-				t.Errorf("run %+v has %d entries (%v)", run, len(entries), err)
+			if err != nil || !strings.Contains(run.Caller, account.ID) {
+				t.Errorf("run %+v: %v", run, err)
 			}
+			if len(entries) > 0 {
+				wrote++
+			}
+		}
+		if wrote != 2 {
+			t.Errorf("%d runs have written, want 2", wrote)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/rotationguard/rotationguard/pkg/config"
 	"github.com/rotationguard/rotationguard/pkg/fleet"
@@ -13,7 +14,9 @@ import (
 
 // The environment that infra gives the function.
 const (
-	envTopic   = "ROTATIONGUARD_TOPIC_ARN"      // where drift is told; without it nobody is told
+	envTopic   = "ROTATIONGUARD_TOPIC_ARN"      // where is told what is new, to people and programs
+	envChat    = "ROTATIONGUARD_CHAT_TOPIC_ARN" // the same for chat channels
+	envBus     = "ROTATIONGUARD_EVENT_BUS"      // the same as EventBridge events: a bus's name or ARN
 	envWriter  = "ROTATIONGUARD_WRITER_ROLE"    // assumed for every change
 	envTable   = "ROTATIONGUARD_LEDGER_TABLE"   // where is remembered what runs must know of each other
 	envBucket  = "ROTATIONGUARD_REPORTS_BUCKET" // where full reports are kept
@@ -26,6 +29,8 @@ type deployment struct {
 	config config.Config
 	mode   repair.Mode // the most that an event may ask for
 	topic  string
+	chat   string
+	bus    string
 	writer rotation.ARN
 	table  string
 	bucket string
@@ -52,8 +57,11 @@ func readDeployment(getenv func(string) string) (deployment, error) {
 		return deployment{}, fmt.Errorf("reading the config: %w", err)
 	}
 	d := deployment{
-		config: c, mode: mode, topic: getenv(envTopic), bucket: getenv(envBucket), fleet: members,
+		config: c, mode: mode, topic: getenv(envTopic), chat: getenv(envChat), bus: getenv(envBus), bucket: getenv(envBucket), fleet: members,
 		writer: rotation.ARN(cmp.Or(getenv(envWriter), c.Repair.WriterRole)), table: cmp.Or(getenv(envTable), c.Ledger.Table),
+	}
+	if strings.HasSuffix(d.chat, ".fifo") {
+		return deployment{}, fmt.Errorf("%s is a FIFO topic, which chat channels cannot be told by", envChat)
 	}
 	if mode.Writes() && d.writer == "" && d.fleet.Writer == "" {
 		return deployment{}, fmt.Errorf("mode %s: %s is not set, and the function never writes with its own role", mode, envWriter)

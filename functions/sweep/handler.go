@@ -13,9 +13,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/rotationguard/rotationguard/pkg/alert"
 	"github.com/rotationguard/rotationguard/pkg/fleet"
 	"github.com/rotationguard/rotationguard/pkg/inventory"
-	"github.com/rotationguard/rotationguard/pkg/ledger"
 	"github.com/rotationguard/rotationguard/pkg/repair"
 	"github.com/rotationguard/rotationguard/pkg/report"
 	"github.com/rotationguard/rotationguard/pkg/rotation"
@@ -30,12 +30,15 @@ type handler struct {
 	home     aws.Config    // the function's own: its ledger, its reports, its right to assume the member role
 	target   *fleet.Target // whose account and Region are swept, nil for the function's own
 	identity func(context.Context) (*sts.GetCallerIdentityOutput, error)
+	calls    *calls
 }
 
 func newHandler(d deployment, cfg aws.Config) *handler {
 	cfg = inventory.Bounded(cfg)
 	cfg.Logger = sdkLogger()
-	h := &handler{deployed: d, cfg: cfg, home: cfg}
+	made := &calls{}
+	cfg = counted(cfg, made)
+	h := &handler{deployed: d, cfg: cfg, home: cfg, calls: made}
 	h.identity = remembered(func(ctx context.Context) (*sts.GetCallerIdentityOutput, error) {
 		return sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	})
@@ -134,7 +137,7 @@ func (h *handler) run(ctx context.Context, log *slog.Logger, asked request) (ans
 	outcome, fault := h.sweep(ctx, asked)
 	if fault == unconcerned {
 		log.Info("unconcerned", "events", len(asked.events))
-		return answerOf(&outcome, "", ""), nil
+		return answerOf(&outcome, alert.Told{}, ""), nil
 	}
 	return h.finish(ctx, log, asked, outcome, fault)
 }
@@ -149,21 +152,20 @@ func (h *handler) finish(ctx context.Context, log *slog.Logger, asked request, o
 	if lost != nil && fault == nil {
 		fault = failed(unkept, "keeping the report: %s; %s", inventory.DescribeError(lost), soFar(&outcome))
 	}
-	message, err := h.tell(ctx, &outcome, where)
+	told, err := h.tell(ctx, &outcome, where)
+	h.measure(log, &outcome, asked, fault != nil || err != nil)
+	log.Info("told", "messages", told.Messages, "chats", told.Chats, "events", told.Events, "findings", told.Findings)
 	if err != nil && fault != nil {
-		log.Error("untold", "topic", h.deployed.topic, "error", inventory.DescribeError(err))
+		log.Error("untold", "error", inventory.DescribeError(err))
 	}
 	switch {
 	case fault != nil:
 		return answer{}, fault.refuse(log)
 	case err != nil:
-		return answer{}, failed(untold, "telling %s: %s; %s", h.deployed.topic, inventory.DescribeError(err), soFar(&outcome)).refuse(log)
+		return answer{}, failed(untold, "telling: %s; %s", inventory.DescribeError(err), soFar(&outcome)).refuse(log)
 	}
-	if err := h.told(ctx, &outcome, message); err != nil { // they are told once more
-		log.Error("unremembered", "error", inventory.DescribeError(err))
-	}
-	log.Info("done", "message", message, "report", where)
-	return answerOf(&outcome, message, where), nil
+	log.Info("done", "report", where)
+	return answerOf(&outcome, told, where), nil
 }
 
 // sweep carries what was asked for through the line. What was found and done is in the outcome even when a failure stopped the rest.
@@ -201,7 +203,7 @@ func (h *handler) sweep(ctx context.Context, asked request) (report.Outcome, *fa
 		}),
 		Operators: h.operators(settings.Operators), Judging: settings.Judging, Repair: settings.Repair, RemindAfter: settings.RemindAfter, Clients: repair.NewClients(h.cfg),
 		Account: aws.ToString(who.Account), Region: h.cfg.Region, Caller: aws.ToString(who.Arn), Command: "sweep", Run: asked.run, Visible: visible,
-		Forgetful: h.deployed.table == "", Channels: []ledger.Channel{"sns"},
+		Forgetful: h.deployed.table == "", Channels: h.channels(),
 	}
 	if unremembered == nil {
 		sweeper.Ledger = l

@@ -5,13 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/rotationguard/rotationguard/pkg/ledger"
-	"github.com/rotationguard/rotationguard/pkg/report"
-	"github.com/rotationguard/rotationguard/pkg/sweep"
 )
 
 // ephemeral is what a reader of the report must know of a repair without a ledger that outlives it.
@@ -41,17 +38,4 @@ func (h *handler) openLedger(ctx context.Context, account string) (l ledger.Ledg
 		_ = f.Close()
 		_ = os.RemoveAll(folder)
 	}, nil
-}
-
-// told remembers that subscribers know of the outcome's new exemptions; message is the id of the message that told them.
-func (h *handler) told(ctx context.Context, o *report.Outcome, message string) error {
-	if message == "" || len(o.Exempted) == 0 || h.deployed.table == "" {
-		return nil
-	}
-	l, forget, err := h.openLedger(ctx, o.Account)
-	if err != nil {
-		return err
-	}
-	defer forget()
-	return sweep.ToldExemptions(ctx, l, o, "sns", time.Now())
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/rotationguard/rotationguard/pkg/alert"
 	"github.com/rotationguard/rotationguard/pkg/archive"
 	"github.com/rotationguard/rotationguard/pkg/config"
 	"github.com/rotationguard/rotationguard/pkg/fleet"
@@ -118,7 +119,7 @@ func (h *handler) sweepTarget(ctx context.Context, log *slog.Logger, i item, bad
 		return nil, failed(unkept, "keeping the report: %s; %s", inventory.DescribeError(err), soFar(&outcome)).refuse(log)
 	}
 	log.Info("done", "report", where)
-	return json.Marshal(answerOf(&outcome, "", where))
+	return json.Marshal(answerOf(&outcome, alert.Told{}, where))
 }
 
 // assumeAndSweep is the sweep of one target. The outcome always says whose it is.

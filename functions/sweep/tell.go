@@ -3,22 +3,53 @@ package main
 import (
 	"context"
 
-	"github.com/aws/aws-sdk-go-v2/aws/arn"
-	"github.com/aws/aws-sdk-go-v2/service/sns"
-
+	"github.com/rotationguard/rotationguard/pkg/alert"
+	"github.com/rotationguard/rotationguard/pkg/inventory"
+	"github.com/rotationguard/rotationguard/pkg/ledger"
 	"github.com/rotationguard/rotationguard/pkg/report"
 )
 
-// tell publishes one message when there is drift, and answers with its id; where is the full report's place, if it has one. The topic may be another Region's: SNS takes a message only in the
-// topic's own.
-func (h *handler) tell(ctx context.Context, o *report.Outcome, where string) (string, error) {
-	if h.deployed.topic == "" {
-		return "", nil
+// teller tells by the ways that the function was deployed with. Security Hub takes findings only from the account that they are of.
+func (h *handler) teller() *alert.Teller {
+	t := &alert.Teller{Tags: h.deployed.config.Alerts.Tags}
+	if h.deployed.topic != "" {
+		t.Topic = alert.NewTopic(h.home, h.deployed.topic)
 	}
-	client := sns.NewFromConfig(h.cfg, func(opts *sns.Options) {
-		if topic, err := arn.Parse(h.deployed.topic); err == nil {
-			opts.Region = topic.Region
-		}
-	})
-	return report.Publish(ctx, client, h.deployed.topic, o, where)
+	if h.deployed.chat != "" {
+		t.Chat = alert.NewTopic(h.home, h.deployed.chat)
+	}
+	if h.deployed.bus != "" {
+		t.Bus = alert.NewBus(h.home, h.deployed.bus)
+	}
+	if h.deployed.config.Alerts.SecurityHub {
+		t.Hub = alert.NewHub(h.cfg)
+	}
+	return t
+}
+
+// channels are those whose news the ledger keeps. Of a fleet's targets the digest tells, from their reports.
+func (h *handler) channels() []ledger.Channel {
+	if h.target != nil {
+		return nil
+	}
+	return h.teller().Channels()
+}
+
+// tell tells what is new of an outcome; where is the full report's place, if it has one. Without a ledger, and where it cannot be used, all that is worse
+// than in sync is told: nobody goes without news for it.
+func (h *handler) tell(ctx context.Context, o *report.Outcome, where string) (alert.Told, error) {
+	t := h.teller()
+	if len(t.Channels()) == 0 {
+		return alert.Told{}, nil
+	}
+	if h.deployed.table == "" || o.Account == "" {
+		return t.Tell(ctx, nil, o, where)
+	}
+	l, forget, err := h.openLedger(ctx, o.Account)
+	if err != nil {
+		loggerOf(ctx).Error("unremembered", "error", inventory.DescribeError(err))
+		return t.Tell(ctx, nil, o, where)
+	}
+	defer forget()
+	return t.Tell(ctx, l, o, where)
 }

@@ -51,32 +51,3 @@ func exemptionSentence(e ledger.Exemption) string {
 	return rotation.OneLine(fmt.Sprintf("New exemption in %s, %s:%s, until %s, for %s: %s. Added at %s by %s.", where, e.ID, what,
 		e.Expires.UTC().Format(time.RFC3339), e.Owner, e.Reason, e.Added.UTC().Format(time.RFC3339), e.AddedBy))
 }
-
-// ToldExemptions remembers that a channel was told of an outcome's new exemptions. One that was taken away meanwhile stays away.
-func ToldExemptions(ctx context.Context, l ledger.Ledger, outcome *report.Outcome, channel ledger.Channel, at time.Time) error {
-	if len(outcome.Exempted) == 0 {
-		return nil
-	}
-	all, err := l.Exemptions(ctx)
-	if err != nil {
-		return fmt.Errorf("reading the exemptions: %w", err)
-	}
-	for _, e := range outcome.Exempted {
-		i := slices.IndexFunc(all, func(x ledger.Exemption) bool { return x.ID == e.ID })
-		if i < 0 {
-			continue
-		}
-		e = all[i]
-		told := map[ledger.Channel]time.Time{channel: at.UTC()}
-		for c, t := range e.Told {
-			if c != channel {
-				told[c] = t
-			}
-		}
-		e.Told = told
-		if err := l.PutExemption(ctx, e); err != nil {
-			return fmt.Errorf("remembering that exemption %s was told: %w", e.ID, err)
-		}
-	}
-	return nil
-}

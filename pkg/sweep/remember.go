@@ -2,14 +2,10 @@ package sweep
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"strings"
 
 	"github.com/rotationguard/rotationguard/pkg/drift"
 	"github.com/rotationguard/rotationguard/pkg/ledger"
-	"github.com/rotationguard/rotationguard/pkg/policy"
 	"github.com/rotationguard/rotationguard/pkg/repair"
 	"github.com/rotationguard/rotationguard/pkg/report"
 	"github.com/rotationguard/rotationguard/pkg/rotation"
@@ -29,7 +25,7 @@ func (s *Sweeper) observe(ctx context.Context, outcome *report.Outcome, complete
 			seen.add(f, secret.Verdict, secret.Reason)
 		}
 		if secret.Verdict == drift.Unknown {
-			seen.add(unread(outcome.Account, drift.KindSecret, secret.ARN, secret.FunctionARN, secret.Reason), secret.Verdict, "")
+			seen.add(report.NewUnread(outcome.Account, drift.KindSecret, secret.ARN, secret.FunctionARN, secret.Reason), secret.Verdict, "")
 		}
 	}
 	for i := range outcome.Operators {
@@ -39,7 +35,7 @@ func (s *Sweeper) observe(ctx context.Context, outcome *report.Outcome, complete
 			seen.add(f, o.Verdict, o.Reason)
 		}
 		if o.Verdict == drift.Unknown {
-			seen.add(unread(outcome.Account, drift.KindOperator, o.Principal, "", o.Reason), o.Verdict, "")
+			seen.add(report.NewUnread(outcome.Account, drift.KindOperator, o.Principal, "", o.Reason), o.Verdict, "")
 		}
 	}
 	channels := s.Channels
@@ -98,21 +94,6 @@ func (s *sighted) covers(f *drift.Finding, complete bool) bool {
 		known = known || s.read[thing]
 	}
 	return known || complete
-}
-
-// ruleUnread is the rule of the finding that something cannot be judged: the ledger has it, so that it is told once, and told when it is over.
-const ruleUnread = "unread"
-
-func unread(account string, kind drift.Kind, subject, function rotation.ARN, reason string) *drift.Finding {
-	id := sha256.Sum256([]byte(strings.Join([]string{account, string(subject), ruleUnread}, "\x00")))
-	f := &drift.Finding{
-		ID: hex.EncodeToString(id[:8]), Rule: ruleUnread, Kind: kind, Severity: drift.Medium,
-		Direction: policy.Missing, Subject: subject, Function: function, Explanation: reason,
-	}
-	if kind == drift.KindSecret {
-		f.Secret = subject
-	}
-	return f
 }
 
 // mendedBy names, for every finding that a change of the run has ended, the change.

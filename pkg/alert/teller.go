@@ -1,0 +1,293 @@
+package alert
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rotationguard/rotationguard/pkg/ledger"
+	"github.com/rotationguard/rotationguard/pkg/report"
+)
+
+// The channels by which news is told, as the ledger names them.
+const (
+	topicChannel ledger.Channel = "sns"
+	chatChannel  ledger.Channel = "chat"
+	busChannel   ledger.Channel = "events"
+	hubChannel   ledger.Channel = "security-hub"
+)
+
+// Teller tells what is new of a sweep by the ways that it has.
+type Teller struct {
+	Topic *Topic // for people by email, and programs
+	Chat  *Topic // for chat channels
+	Bus   *Bus
+	Hub   *Hub
+	Tags  []string // keys of secrets' tags by which alerts are routed
+}
+
+// Channels are those that there are.
+func (t *Teller) Channels() []ledger.Channel {
+	var all []ledger.Channel
+	for _, c := range []struct {
+		channel ledger.Channel
+		there   bool
+	}{{topicChannel, t.Topic != nil}, {chatChannel, t.Chat != nil}, {busChannel, t.Bus != nil}, {hubChannel, t.Hub != nil}} {
+		if c.there {
+			all = append(all, c.channel)
+		}
+	}
+	return all
+}
+
+// Told is what has been sent.
+type Told struct {
+	Messages []string // ids of the topic's messages, in order
+	Chats    int
+	Events   int
+	Findings int // imported into Security Hub
+}
+
+// Tell tells an outcome's news and marks in the ledger what was taken. Without a ledger it tells of all that is worse than in sync, if there
+// is anything. where, which may be empty, is where the full report is. Told is right also where an error says what could not be sent; that is kept.
+func (t *Teller) Tell(ctx context.Context, l ledger.Ledger, o *report.Outcome, where string) (Told, error) {
+	c := &composer{outcome: o, places: newPlaces(o), tags: t.Tags, where: where}
+	if l == nil {
+		return t.tellEverything(ctx, c)
+	}
+	d := &delivery{composer: c, news: map[ledger.Channel][]*ledger.Transition{}, exempted: map[ledger.Channel]bool{}}
+	for i := range o.News {
+		x := &o.News[i]
+		d.news[x.Channel] = append(d.news[x.Channel], x)
+	}
+	var failed []error
+	for _, channel := range t.Channels() {
+		exemptions := untold(o.Exempted, channel)
+		switch channel {
+		case topicChannel:
+			failed = append(failed, t.tellTopic(ctx, d, exemptions))
+		case chatChannel:
+			failed = append(failed, t.tellChat(ctx, d, exemptions))
+		case busChannel:
+			failed = append(failed, t.tellBus(ctx, d, exemptions))
+		case hubChannel:
+			failed = append(failed, t.tellHub(ctx, d))
+			d.exempted[hubChannel] = true // it knows findings only
+		}
+	}
+	// What was sent is marked even when time is over.
+	marking, cancel := context.WithTimeout(context.WithoutCancel(ctx), markWithin)
+	defer cancel()
+	if len(d.done) > 0 {
+		if err := l.Told(marking, o.At, d.done); err != nil {
+			failed = append(failed, fmt.Errorf("remembering what was told: %w", err))
+		}
+	}
+	return d.told, errors.Join(append(failed, markExemptions(marking, l, o, d.exempted))...)
+}
+
+// delivery is what is told of one outcome, and what of it was taken.
+type delivery struct {
+	*composer
+	news     map[ledger.Channel][]*ledger.Transition
+	told     Told
+	done     []ledger.Transition
+	exempted map[ledger.Channel]bool // the channels that know of the new exemptions
+}
+
+func (d *delivery) took(x *ledger.Transition) { d.done = append(d.done, *x) }
+
+// markWithin is how long it may take to remember what was told.
+const markWithin = 10 * time.Second
+
+func (t *Teller) tellEverything(ctx context.Context, c *composer) (Told, error) {
+	var told Told
+	if !c.outcome.HasDrift() && !c.outcome.Unswept() {
+		return told, nil
+	}
+	var failed []error
+	all := c.everything()
+	if t.Topic != nil {
+		_, err := t.send(ctx, &all, nil, &told)
+		failed = append(failed, err)
+	}
+	if t.Chat != nil {
+		failed = append(failed, t.chat(ctx, c.digest(&all), &told))
+	}
+	if t.Bus != nil {
+		failed = append(failed, t.tellSweep(ctx, c, &all, &told))
+	}
+	if t.Hub != nil {
+		failed = append(failed, t.hubEverything(ctx, c, &told))
+	}
+	return told, errors.Join(failed...)
+}
+
+// untold are the exemptions that a channel does not know.
+func untold(all []ledger.Exemption, channel ledger.Channel) []ledger.Exemption {
+	return slices.DeleteFunc(slices.Clone(all), func(e ledger.Exemption) bool { return !e.Told[channel].IsZero() })
+}
+
+// markExemptions remembers which channels know of an outcome's new exemptions. One that was taken away meanwhile stays away.
+func markExemptions(ctx context.Context, l ledger.Ledger, o *report.Outcome, channels map[ledger.Channel]bool) error {
+	if !slices.Contains(slices.Collect(maps.Values(channels)), true) {
+		return nil
+	}
+	stored, err := l.Exemptions(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the exemptions: %w", err)
+	}
+	for _, e := range o.Exempted {
+		i := slices.IndexFunc(stored, func(x ledger.Exemption) bool { return x.ID == e.ID })
+		if i < 0 {
+			continue
+		}
+		e = stored[i]
+		e.Told = maps.Clone(e.Told)
+		if e.Told == nil {
+			e.Told = map[ledger.Channel]time.Time{}
+		}
+		for channel, told := range channels {
+			if told && e.Told[channel].IsZero() {
+				e.Told[channel] = o.At.UTC()
+			}
+		}
+		if err := l.PutExemption(ctx, e); err != nil {
+			return fmt.Errorf("remembering that exemption %s was told: %w", e.ID, err)
+		}
+	}
+	return nil
+}
+
+// parcel is the news of one event that goes to the subscribers of the same tags.
+type parcel struct {
+	event Event
+	tags  map[string][]string
+	news  []said
+}
+
+// maxParcels is how many combinations of tags' values get messages of their own. Where there are more, as in the first sweep of an account, messages
+// are for several, with the values as lists.
+const (
+	maxParcels = 10
+	maxValues  = 500
+)
+
+// parcels sorts news by event and by the tags that route it.
+func (c *composer) parcels(news []*ledger.Transition) []parcel {
+	byEvent := map[Event]map[string]*parcel{}
+	for _, x := range news {
+		s := c.route(x)
+		key := ""
+		for _, name := range slices.Sorted(maps.Keys(s.tags)) {
+			key += name + "\x00" + s.tags[name] + "\x00"
+		}
+		if byEvent[s.event] == nil {
+			byEvent[s.event] = map[string]*parcel{}
+		}
+		p := byEvent[s.event][key]
+		if p == nil {
+			p = &parcel{event: s.event, tags: map[string][]string{}}
+			for name, value := range s.tags {
+				p.tags[name] = []string{value}
+			}
+			byEvent[s.event][key] = p
+		}
+		p.news = append(p.news, s)
+	}
+	var all []parcel
+	for _, event := range events {
+		keys := slices.Sorted(maps.Keys(byEvent[event]))
+		size := 1
+		if len(keys) > maxParcels {
+			size = maxValues
+		}
+		for chunk := range slices.Chunk(keys, size) {
+			joined := parcel{event: event, tags: map[string][]string{}}
+			for _, key := range chunk {
+				p := byEvent[event][key]
+				joined.news = append(joined.news, p.news...)
+				for name, values := range p.tags {
+					if !slices.Contains(joined.tags[name], values[0]) {
+						joined.tags[name] = append(joined.tags[name], values[0])
+					}
+				}
+			}
+			for _, values := range joined.tags {
+				slices.Sort(values)
+			}
+			all = append(all, joined)
+		}
+	}
+	return all
+}
+
+func (t *Teller) tellTopic(ctx context.Context, d *delivery, exemptions []ledger.Exemption) error {
+	parcels := d.parcels(d.news[topicChannel])
+	if len(exemptions) > 0 { // whoever may hear of them hears of all
+		parcels = append(parcels, parcel{event: Exempted})
+	}
+	var failed []error
+	for i := range parcels {
+		p := &parcels[i]
+		a := d.of(p.event, p.news)
+		if len(p.news) == 0 {
+			for k := range exemptions {
+				a.Exemptions = append(a.Exemptions, exemptionText(&exemptions[k]))
+			}
+		}
+		sent, err := t.send(ctx, &a, p.tags, &d.told)
+		if err != nil {
+			failed = append(failed, err)
+		}
+		for _, s := range p.news {
+			if err == nil || sent[s.x.Record.Finding.ID] {
+				d.took(s.x)
+			}
+		}
+		d.exempted[topicChannel] = d.exempted[topicChannel] || len(p.news) == 0 && err == nil
+	}
+	return errors.Join(failed...)
+}
+
+// send publishes an alert to the topic, in as many messages as it takes. Where one of them fails it answers with the findings that were told.
+func (t *Teller) send(ctx context.Context, a *Alert, tags map[string][]string, told *Told) (sent map[string]bool, err error) {
+	attributes := a.attributes(tags)
+	room := maxMessage - reserved
+	for name, value := range attributes {
+		room -= len(name) + len(*value.DataType) + len(*value.StringValue)
+	}
+	parts, err := a.fit(room)
+	if err != nil {
+		return nil, err
+	}
+	sent = map[string]bool{}
+	for i := range parts {
+		part := &parts[i]
+		body, err := part.structured()
+		if err != nil {
+			return sent, err
+		}
+		id, err := t.Topic.publish(ctx, &message{subject: part.Subject(), body: body, structured: true, attributes: attributes, group: a.group()})
+		if err != nil {
+			return sent, err
+		}
+		told.Messages = append(told.Messages, id)
+		for _, list := range part.lists() {
+			for k := range *list {
+				for _, f := range (*list)[k].Findings {
+					sent[f.ID] = true
+				}
+			}
+		}
+	}
+	return sent, nil
+}
+
+// group is the account and Region, whose messages a FIFO topic keeps in order.
+func (a *Alert) group() string { return cmp.Or(strings.Trim(a.Account+"-"+a.Region, "-"), "fleet") }

@@ -29,7 +29,7 @@ func parseBatch(log *slog.Logger, payload []byte) (b batch, ok bool, err error) 
 	var in struct {
 		Records []struct{ MessageID, Body, EventSource string }
 	}
-	if len(payload) > maxBatch || json.Unmarshal(payload, &in) != nil || in.Records == nil {
+	if len(payload) > maxBatch || !isJSON(payload, &in) || in.Records == nil {
 		return batch{}, false, nil
 	}
 	for i, r := range in.Records {
@@ -100,3 +100,6 @@ func (h *handler) concern(ctx context.Context, asked *request, l ledger.Ledger, 
 	slog.Info("concerned", "run", asked.run, "functions", scope.Functions, "secrets", scope.Secrets)
 	return nil
 }
+
+// isJSON decodes a payload of unknown shape; one that does not fit is another kind of event.
+func isJSON(payload []byte, into any) bool { return json.Unmarshal(payload, into) == nil }

@@ -58,7 +58,10 @@ func situations() map[string]situation {
 	}
 	told := func(severity drift.Severity) func(*ledger.FindingRecord) {
 		return func(r *ledger.FindingRecord) {
-			r.Told = map[ledger.Channel]ledger.Told{topicChannel: {At: now, Severity: severity}, chatChannel: {At: now, Severity: severity}, busChannel: {At: now, Severity: severity}}
+			r.Told = map[ledger.Channel]ledger.Told{}
+			for _, c := range newWays().Channels() {
+				r.Told[c] = ledger.Told{At: now, Severity: severity}
+			}
 		}
 	}
 	reopened := func(r *ledger.FindingRecord) { r.Reopened, r.ReopenedAt = 3, in(0) }

@@ -112,9 +112,10 @@ type entry struct {
 	exemption  bool
 }
 
-func (t *Teller) tellBus(ctx context.Context, d *delivery, exemptions []ledger.Exemption) error {
+func (t *Teller) tellBus(ctx context.Context, d *delivery, channel ledger.Channel) error {
 	var entries []entry
-	for _, x := range d.news[busChannel] {
+	exemptions := d.untold(channel)
+	for _, x := range d.news[channel] {
 		entries = append(entries, d.finding(x))
 	}
 	for i := range exemptions {
@@ -123,17 +124,17 @@ func (t *Teller) tellBus(ctx context.Context, d *delivery, exemptions []ledger.E
 		e.detail.Exemption = &text
 		entries = append(entries, e)
 	}
-	missed := 0
+	taken := 0
 	err := t.Bus.put(ctx, d.outcome.At, entries, func(e *entry) {
 		d.told.Events++
 		switch {
 		case e.transition != nil:
 			d.took(e.transition)
 		case e.exemption:
-			missed++
+			taken++
 		}
 	})
-	d.exempted[busChannel] = len(exemptions) > 0 && missed == len(exemptions)
+	d.exempted[channel] = len(exemptions) > 0 && taken == len(exemptions)
 	return err
 }
 

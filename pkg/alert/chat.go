@@ -56,9 +56,9 @@ const (
 // maxChats is how many findings of one sweep come one by one, each in its thread. More of them are one message.
 const maxChats = 10
 
-func (t *Teller) tellChat(ctx context.Context, d *delivery, exemptions []ledger.Exemption) error {
+func (t *Teller) tellChat(ctx context.Context, d *delivery, channel ledger.Channel) error {
 	var failed []error
-	news := d.news[chatChannel]
+	news, exemptions := d.news[channel], d.untold(channel)
 	if len(news) > maxChats {
 		if err := t.chatDigests(ctx, d, news); err != nil {
 			failed = append(failed, err)
@@ -78,7 +78,7 @@ func (t *Teller) tellChat(ctx context.Context, d *delivery, exemptions []ledger.
 			failed, all = append(failed, err), false
 		}
 	}
-	d.exempted[chatChannel] = all && len(exemptions) > 0
+	d.exempted[channel] = all && len(exemptions) > 0
 	return errors.Join(failed...)
 }
 

@@ -32,9 +32,10 @@ type imported struct {
 	transition *ledger.Transition
 }
 
-func (t *Teller) tellHub(ctx context.Context, d *delivery) error {
+func (t *Teller) tellHub(ctx context.Context, d *delivery, channel ledger.Channel) error {
+	d.exempted[channel] = true // it knows findings only
 	var all []imported
-	for _, x := range d.news[hubChannel] {
+	for _, x := range d.news[channel] {
 		r := &x.Record
 		owner := report.Secret{}
 		if secret, _, operator := d.places.of(&r.Finding); secret != nil {

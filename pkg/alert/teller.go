@@ -14,14 +14,6 @@ import (
 	"github.com/rotationguard/rotationguard/pkg/report"
 )
 
-// The channels by which news is told, as the ledger names them.
-const (
-	topicChannel ledger.Channel = "sns"
-	chatChannel  ledger.Channel = "chat"
-	busChannel   ledger.Channel = "events"
-	hubChannel   ledger.Channel = "security-hub"
-)
-
 // Teller tells what is new of a sweep by the ways that it has.
 type Teller struct {
 	Topic *Topic // for people by email, and programs
@@ -31,16 +23,34 @@ type Teller struct {
 	Tags  []string // keys of secrets' tags by which alerts are routed
 }
 
-// Channels are those that there are.
+// Channels are those that there are, as the ledger names them: what another topic or bus was told is not known to this one.
 func (t *Teller) Channels() []ledger.Channel {
 	var all []ledger.Channel
-	for _, c := range []struct {
-		channel ledger.Channel
-		there   bool
-	}{{topicChannel, t.Topic != nil}, {chatChannel, t.Chat != nil}, {busChannel, t.Bus != nil}, {hubChannel, t.Hub != nil}} {
-		if c.there {
-			all = append(all, c.channel)
-		}
+	for _, way := range t.ways() {
+		all = append(all, way.channel)
+	}
+	return all
+}
+
+// way is one way of telling.
+type way struct {
+	channel ledger.Channel
+	tell    func(context.Context, *delivery, ledger.Channel) error
+}
+
+func (t *Teller) ways() []way {
+	var all []way
+	if t.Topic != nil {
+		all = append(all, way{ledger.Channel("topic " + t.Topic.ARN), t.tellTopic})
+	}
+	if t.Chat != nil {
+		all = append(all, way{ledger.Channel("chat " + t.Chat.ARN), t.tellChat})
+	}
+	if t.Bus != nil {
+		all = append(all, way{ledger.Channel("bus " + t.Bus.Name), t.tellBus})
+	}
+	if t.Hub != nil {
+		all = append(all, way{"security-hub", t.tellHub})
 	}
 	return all
 }
@@ -66,19 +76,8 @@ func (t *Teller) Tell(ctx context.Context, l ledger.Ledger, o *report.Outcome, w
 		d.news[x.Channel] = append(d.news[x.Channel], x)
 	}
 	var failed []error
-	for _, channel := range t.Channels() {
-		exemptions := untold(o.Exempted, channel)
-		switch channel {
-		case topicChannel:
-			failed = append(failed, t.tellTopic(ctx, d, exemptions))
-		case chatChannel:
-			failed = append(failed, t.tellChat(ctx, d, exemptions))
-		case busChannel:
-			failed = append(failed, t.tellBus(ctx, d, exemptions))
-		case hubChannel:
-			failed = append(failed, t.tellHub(ctx, d))
-			d.exempted[hubChannel] = true // it knows findings only
-		}
+	for _, w := range t.ways() {
+		failed = append(failed, w.tell(ctx, d, w.channel))
 	}
 	// What was sent is marked even when time is over.
 	marking, cancel := context.WithTimeout(context.WithoutCancel(ctx), markWithin)
@@ -128,9 +127,9 @@ func (t *Teller) tellEverything(ctx context.Context, c *composer) (Told, error) 
 	return told, errors.Join(failed...)
 }
 
-// untold are the exemptions that a channel does not know.
-func untold(all []ledger.Exemption, channel ledger.Channel) []ledger.Exemption {
-	return slices.DeleteFunc(slices.Clone(all), func(e ledger.Exemption) bool { return !e.Told[channel].IsZero() })
+// untold are the new exemptions that a channel does not know.
+func (d *delivery) untold(channel ledger.Channel) []ledger.Exemption {
+	return slices.DeleteFunc(slices.Clone(d.outcome.Exempted), func(e ledger.Exemption) bool { return !e.Told[channel].IsZero() })
 }
 
 // markExemptions remembers which channels know of an outcome's new exemptions. One that was taken away meanwhile stays away.
@@ -227,8 +226,8 @@ func (c *composer) parcels(news []*ledger.Transition) []parcel {
 	return all
 }
 
-func (t *Teller) tellTopic(ctx context.Context, d *delivery, exemptions []ledger.Exemption) error {
-	parcels := d.parcels(d.news[topicChannel])
+func (t *Teller) tellTopic(ctx context.Context, d *delivery, channel ledger.Channel) error {
+	parcels, exemptions := d.parcels(d.news[channel]), d.untold(channel)
 	if len(exemptions) > 0 { // whoever may hear of them hears of all
 		parcels = append(parcels, parcel{event: Exempted})
 	}
@@ -250,7 +249,7 @@ func (t *Teller) tellTopic(ctx context.Context, d *delivery, exemptions []ledger
 				d.took(s.x)
 			}
 		}
-		d.exempted[topicChannel] = d.exempted[topicChannel] || len(p.news) == 0 && err == nil
+		d.exempted[channel] = d.exempted[channel] || len(p.news) == 0 && err == nil
 	}
 	return errors.Join(failed...)
 }

@@ -118,7 +118,7 @@ func newMemberStack(app awscdk.App, s Settings, f Fleet) awscdk.Stack {
 			"ForAllValues:StringEquals": map[string]any{"aws:TagKeys": sessionTags},
 		},
 	}))
-	for _, statement := range reads(stack, "*") {
+	for _, statement := range reads(stack, "*", s.GetFunction) {
 		role.AddToPolicy(statement)
 	}
 	if s.Mode != modeReport {

@@ -10,19 +10,24 @@ import (
 
 // newReader is the role that the function runs with. It may make the read calls of package inventory and nothing
 // else; what else it is granted (its log, its topic) is granted where that is made. It never changes what it reads.
-func newReader(stack awscdk.Stack) awsiam.Role {
+func newReader(stack awscdk.Stack, getFunction bool) awsiam.Role {
 	role := awsiam.NewRole(stack, jsii.String("Reader"), &awsiam.RoleProps{
 		Description: jsii.String("rotationguard reads rotation functions, roles, keys and secrets' settings; no secret value"),
 		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
 	})
-	for _, s := range reads(stack, *stack.Region()) {
+	for _, s := range reads(stack, *stack.Region(), getFunction) {
 		role.AddToPolicy(s)
 	}
 	return role
 }
 
 // reads are the statements that the calls of package inventory take, in a Region of the stack's account; "*" stands for every Region.
-func reads(stack awscdk.Stack, region string) []awsiam.PolicyStatement {
+// getFunction adds GetFunction, whose answer holds a URL of the code, and which is not called otherwise.
+func reads(stack awscdk.Stack, region string, getFunction bool) []awsiam.PolicyStatement {
+	functions := []string{"lambda:GetFunctionConfiguration", "lambda:GetPolicy", "lambda:ListTags", "lambda:ListAliases", "lambda:ListVersionsByFunction"}
+	if getFunction {
+		functions = append(functions, "lambda:GetFunction")
+	}
 	in := func(service, resource string) string {
 		return "arn:" + *stack.Partition() + ":" + service + ":" + region + ":" + *stack.Account() + ":" + resource
 	}
@@ -33,12 +38,12 @@ func reads(stack awscdk.Stack, region string) []awsiam.PolicyStatement {
 		statement("ReadSecretSettings", awsiam.Effect_ALLOW, []string{
 			"secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy",
 		}, []string{in("secretsmanager", "secret:*")}, nil),
-		statement("ReadFunctions", awsiam.Effect_ALLOW, []string{
-			"lambda:GetFunctionConfiguration", "lambda:GetPolicy", "lambda:ListTags", "lambda:ListAliases", "lambda:ListVersionsByFunction",
-		}, []string{in("lambda", "function:*")}, nil),
+		statement("ReadFunctions", awsiam.Effect_ALLOW, functions, []string{in("lambda", "function:*")}, nil),
 		statement("ReadRoles", awsiam.Effect_ALLOW, []string{
 			"iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies",
 		}, []string{*arn(stack, "iam", "role/*")}, nil),
+		// Neither call has a resource; see "Actions, resources, and condition keys for AWS Identity and Access Management (IAM)".
+		statement("ReadRolesInPages", awsiam.Effect_ALLOW, []string{"iam:GetAccountSummary", "iam:GetAccountAuthorizationDetails"}, []string{"*"}, nil),
 		// Who is declared under operators: may be a user or a group.
 		statement("ReadUsers", awsiam.Effect_ALLOW, []string{
 			"iam:GetUser", "iam:ListUserPolicies", "iam:GetUserPolicy", "iam:ListAttachedUserPolicies", "iam:ListGroupsForUser",

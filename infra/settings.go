@@ -27,6 +27,7 @@ type Settings struct {
 	TargetBoundary string        // repair.target_boundary
 	Templates      []string      // templates: files, from the config's folder
 	Member         config.Member // member: the role of other accounts that is read with
+	GetFunction    bool          // use_get_function: read functions with GetFunction too
 	Ledger         string        // ledger.table: the name of the ledger's table; "" lets CloudFormation name it
 
 	// From context, by the name beside each.

@@ -21,7 +21,7 @@ func newSweepStack(scope constructs.Construct, id string, s Settings, code Packa
 	topic := newTopic(stack, s, key)
 	dead := newDeadLetters(stack)
 
-	reader := newReader(stack)
+	reader := newReader(stack, s.GetFunction)
 	readOtherAccounts(stack, s, reader)
 	function := newFunction(stack, s, code, reader, dead)
 	topic.GrantPublish(reader)

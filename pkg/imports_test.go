@@ -89,8 +89,8 @@ func (s source) violation(imported string) string {
 }
 
 func (s source) oursViolation(ours string) string {
-	if strings.HasPrefix(ours, "pkg/awstest") && !s.within("pkg/awstest") && !s.within("scripts/demo") {
-		return "awstest is imported by tests and scripts/demo only"
+	if strings.HasPrefix(ours, "pkg/awstest") && !s.within("pkg/awstest") && !s.within("scripts/demo") && !s.within("scripts/benchscale") {
+		return "awstest is imported by tests, benchmarks and scripts/demo only"
 	}
 	allowed, named := mayImport[s.folder]
 	switch {
@@ -147,12 +147,12 @@ func TestImportRulesSeeWhatBreaksThem(t *testing.T) {
 		{"pkg/inventory", module + "pkg/repair", "pkg/inventory imports"},
 		{"pkg/repair", module + "pkg/inventory", "pkg/repair imports"},
 		{"pkg/repair", "github.com/aws/aws-sdk-go-v2/service/iam", ""},
-		{"pkg/sweep", module + "pkg/awstest", "tests and scripts/demo only"},
+		{"pkg/sweep", module + "pkg/awstest", "tests, benchmarks and scripts/demo only"},
 		{"pkg/sweep", "github.com/aws/aws-lambda-go/events", "only functions"},
 		{"pkg/config", "github.com/aws/aws-sdk-go-v2/aws", "no AWS call"},
 		{"pkg/newcomer", module + "pkg/policy", "not in the list"},
 		{"scripts/demo", module + "pkg/awstest/emulator", ""},
-		{"scripts/rotationguard", module + "pkg/awstest", "tests and scripts/demo only"},
+		{"scripts/rotationguard", module + "pkg/awstest", "tests, benchmarks and scripts/demo only"},
 		{"scripts/rotationguard", "github.com/aws/aws-cdk-go/awscdk/v2", "only infra"},
 		{"functions/sweep", "github.com/aws/aws-lambda-go/lambda", ""},
 		{"functions/sweep", module + "pkg/sweep", ""},

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs the local AWS emulators: Python environments in the user's cache, each named by the hash of its lock
+# Installs the local AWS emulators, and what reads the formats that others define: Python environments in the user's cache, each named by the hash of its lock
 # file, so that every clone with the same lock shares one. Everything is pinned and hash-checked.
 #
-#   scripts/emulators.sh install moto|ministack|z3  installs unless that is done, and prints the environment's folder
+#   scripts/emulators.sh install moto|ministack|z3|formats  installs unless that is done, and prints the environment's folder
 #   scripts/emulators.sh managed-policies         prints the folder with the AWS managed policies that moto carries, one NAME.json each
 #   scripts/emulators.sh lock                     writes the lock files anew from the requirements-*.in files
 set -euo pipefail
@@ -30,7 +30,7 @@ python311() {
 # install NAME prints the environment's folder, making it first where it is missing or half made.
 install() {
 	local name=$1 lock=$here/requirements-$1.txt python version env
-	[ -f "$lock" ] || die "unknown environment $name (there are moto, ministack and z3)"
+	[ -f "$lock" ] || die "unknown environment $name (there are moto, ministack, z3 and formats)"
 	python=$(python311)
 	version=$("$python" -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest()[:12])' "$lock")
 	env=$cache/$name-$version
@@ -79,15 +79,15 @@ lock() {
 	local tools=$cache/pip-tools name
 	[ -d "$tools" ] || "$(python311)" -m venv "$tools"
 	"$tools/bin/python" -m pip install --quiet --disable-pip-version-check pip-tools==7.6.2
-	for name in moto ministack z3; do
+	for name in moto ministack z3 formats; do
 		(cd "$here" && "$tools/bin/pip-compile" --quiet --generate-hashes --allow-unsafe --no-header --strip-extras \
 			--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file "requirements-$name.txt" "requirements-$name.in")
 	done
 }
 
 case "${1:-} ${2:-}" in
-"install moto" | "install ministack" | "install z3") install "$2" ;;
+"install moto" | "install ministack" | "install z3" | "install formats") install "$2" ;;
 "managed-policies ") managed_policies ;;
 "lock ") lock ;;
-*) die "usage: emulators.sh install moto|ministack|z3, managed-policies, or lock" ;;
+*) die "usage: emulators.sh install moto|ministack|z3|formats, managed-policies, or lock" ;;
 esac

@@ -196,11 +196,11 @@ func (h *handler) sweep(ctx context.Context, asked request) (report.Outcome, *fa
 		}
 	}
 	member := h.deployed.config.Member
+	reading := settings.Reading
+	reading.Unthrottled, reading.Account = inventory.Emulated(h.cfg), aws.ToString(who.Account)
+	reading.Member = inventory.Members(h.home, aws.ToString(who.Arn), member.Role, member.ExternalID)
 	sweeper := &sweep.Sweeper{
-		Source: inventory.New(inventory.NewClients(h.cfg), inventory.Options{
-			Rules: settings.Rules, Unthrottled: inventory.Emulated(h.cfg), Account: aws.ToString(who.Account),
-			Member: inventory.Members(h.home, aws.ToString(who.Arn), member.Role, member.ExternalID),
-		}),
+		Source:    inventory.New(inventory.NewClients(h.cfg), reading),
 		Operators: h.operators(settings.Operators), Judging: settings.Judging, Repair: settings.Repair, RemindAfter: settings.RemindAfter, Clients: repair.NewClients(h.cfg),
 		Account: aws.ToString(who.Account), Region: h.cfg.Region, Caller: aws.ToString(who.Arn), Command: "sweep", Run: asked.run, Visible: visible,
 		Forgetful: h.deployed.table == "", Channels: h.channels(),

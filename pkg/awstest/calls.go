@@ -31,6 +31,7 @@ type callLog struct {
 	keep   bool
 	calls  []*Call
 	counts map[string]int
+	errors map[string]int // by name and code
 }
 
 func (l *callLog) add(c *Call) {
@@ -41,6 +42,13 @@ func (l *callLog) add(c *Call) {
 	if l.keep {
 		l.calls = append(l.calls, c)
 	}
+}
+
+func (l *callLog) fail(c *Call) {
+	if l.errors == nil {
+		l.errors = map[string]int{}
+	}
+	l.errors[c.Name()+" "+c.Error]++
 }
 
 // Calls are all calls to this server since the last ResetCalls, in order, of all accounts and Regions.
@@ -75,11 +83,19 @@ func (a *Account) CallCounts() map[string]int {
 	return maps.Clone(a.srv.log.counts)
 }
 
+// ErrorCounts counts the calls since the last ResetCalls that were answered with an error, by name and code, such as
+// "lambda:GetPolicy TooManyRequestsException"; the code of a connection that was closed is empty.
+func (a *Account) ErrorCounts() map[string]int {
+	a.srv.mu.Lock()
+	defer a.srv.mu.Unlock()
+	return maps.Clone(a.srv.log.errors)
+}
+
 // ResetCalls forgets the calls so far.
 func (a *Account) ResetCalls() {
 	a.srv.mu.Lock()
 	defer a.srv.mu.Unlock()
-	a.srv.log.calls, a.srv.log.counts = nil, nil
+	a.srv.log.calls, a.srv.log.counts, a.srv.log.errors = nil, nil, nil
 }
 
 // KeepCalls says whether calls are kept one by one (they are at the start) or only counted, which a long benchmark wants.

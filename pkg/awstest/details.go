@@ -160,3 +160,27 @@ func (out *detailsOut) add(x *exchange, kind, key string, use usage) {
 		}
 	}
 }
+
+type summaryEntry struct {
+	Key   string `xml:"key"`
+	Value int    `xml:"value"`
+}
+
+// accountSummary is GetAccountSummary, of which only the counts of entities are given.
+func accountSummary(x *exchange) (any, error) {
+	policies := 0
+	for _, arn := range x.acct.iam.policies.sorted() {
+		if v := x.acct.iam.policies.read(arn, x.now); v != nil && !v.awsOwned() {
+			policies++
+		}
+	}
+	var out struct {
+		SummaryMap struct {
+			Entry []summaryEntry `xml:"entry"`
+		}
+	}
+	out.SummaryMap.Entry = []summaryEntry{
+		{"Users", len(x.acct.iam.users.sorted())}, {"Groups", len(x.acct.iam.groups.sorted())}, {"Roles", len(x.acct.iam.roles.sorted())}, {"Policies", policies},
+	}
+	return out, nil
+}

@@ -23,11 +23,13 @@ func roleOperations() []*operation {
 		return iamOperation(name, true, roleResource, run)
 	}
 	list := read("ListRoles", listRoles)
+	summary := read("GetAccountSummary", accountSummary)
 	details := read("GetAccountAuthorizationDetails", accountDetails)
-	list.resource, details.resource = nil, nil
+	list.resource, details.resource, summary.resource = nil, nil, nil
 	return []*operation{
 		list,
 		details,
+		summary,
 		read("GetRole", getRole),
 		read("ListRolePolicies", listRolePolicies),
 		read("GetRolePolicy", getRolePolicy),

@@ -158,6 +158,9 @@ func (s *server) finish(c *Call, status int, code string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.Status, c.Error = status, code
+	if code != "" || status == 0 {
+		s.log.fail(c)
+	}
 }
 
 func (s *server) requestID() string {

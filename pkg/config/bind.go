@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -107,6 +108,8 @@ func (b *binder) value(into reflect.Value, n ast.Node, field string, depth int) 
 			return
 		}
 		b.wrongType(n, field, "true or false")
+	case into.Kind() == reflect.Float64:
+		b.fraction(into, n, field)
 	case into.Kind() == reflect.Int:
 		b.number(into, n, field)
 	}
@@ -291,6 +294,23 @@ func (b *binder) number(into reflect.Value, n ast.Node, field string) {
 		}
 	}
 	b.wrongType(n, field, "a whole number")
+}
+
+// fraction takes a number with or without a fraction.
+func (b *binder) fraction(into reflect.Value, n ast.Node, field string) {
+	var text string
+	switch n := n.(type) {
+	case *ast.IntegerNode:
+		text = n.GetToken().Value
+	case *ast.FloatNode:
+		text = n.GetToken().Value
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+		b.problem(n, field, "not a number")
+		return
+	}
+	into.SetFloat(f)
 }
 
 func (b *binder) duration(into reflect.Value, n ast.Node, field string) {

@@ -23,6 +23,9 @@ type Config struct {
 	Templates    map[string]Template `yaml:"templates"`
 	Member       Member              `yaml:"member"`
 	Architecture string              `yaml:"architecture"`
+	QuotaShare   float64             `yaml:"quota_share"`
+	Rates        map[string]float64  `yaml:"rates"`
+	GetFunction  bool                `yaml:"use_get_function"`
 
 	file string
 	at   map[string]position
@@ -124,6 +127,7 @@ func Default() Config {
 		Repair:       Repair{MaxChanges: 25, MaxChangePercent: 10, Settle: 24 * time.Hour, EnforceAfter: 168 * time.Hour},
 		Alerts:       Alerts{RemindAfter: 168 * time.Hour},
 		Architecture: "arm64",
+		QuotaShare:   0.5,
 	}
 }
 

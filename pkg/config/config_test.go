@@ -56,6 +56,9 @@ func TestParseReadsEveryField(t *testing.T) {
 		Templates:    map[string]Template{"single-user": {File: "single.json", Text: []byte(`{"Version":"2012-10-17","Statement":[]}`)}},
 		Member:       Member{Role: "rotationguard-member", ExternalID: "x-1"},
 		Architecture: "amd64",
+		QuotaShare:   0.25,
+		Rates:        map[string]float64{"lambda_get_policy": 30, "iam": 12.5},
+		GetFunction:  true,
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Config{})); diff != "" {
 		t.Errorf("Load differs (-want +got):\n%s", diff)
@@ -66,6 +69,9 @@ func TestParseReadsEveryField(t *testing.T) {
 }
 
 const whole = `
+quota_share: 0.25
+rates: {lambda_get_policy: 30, iam: 12.5}
+use_get_function: true
 mode: repair
 rotations:
   - match: {name: "prod/db/*"}

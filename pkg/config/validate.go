@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -82,6 +83,24 @@ func (v *validator) validate(c *Config) {
 	}
 	v.templates(c.Templates)
 	v.alerts(c.Alerts)
+	v.pace(c)
+}
+
+// quotaNames are the request quotas that a sweep draws on.
+var quotaNames = []string{"secretsmanager_list", "secretsmanager_resource_policy", "lambda_get_policy", "lambda_get_function", "lambda_control_plane", "iam", "kms"}
+
+func (v *validator) pace(c *Config) {
+	if c.QuotaShare <= 0 || c.QuotaShare > 1 {
+		v.problemAt("quota_share", "%g is not a part of a quota: it is more than 0 and at most 1", c.QuotaShare)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Rates)) {
+		field := "rates." + name
+		if !slices.Contains(quotaNames, name) {
+			v.problemAt(field, "unknown quota %q: it is %s", name, orList(quotaNames))
+		} else if c.Rates[name] <= 0 {
+			v.problemAt(field, "%g is not a rate: it is more than 0 calls a second", c.Rates[name])
+		}
+	}
 }
 
 // The attributes of an alert that are always there, and how many a secret's tags may add: a message has at most 10. Source: Amazon SNS Developer

@@ -13,8 +13,9 @@ import (
 // reads are the calls that reading an account takes: those of package inventory's clients.
 var reads = []string{
 	"secretsmanager:ListSecrets", "secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy",
-	"lambda:GetFunctionConfiguration", "lambda:GetPolicy", "lambda:ListTags", "lambda:ListAliases", "lambda:ListVersionsByFunction",
+	"lambda:GetFunctionConfiguration", "lambda:GetFunction", "lambda:GetPolicy", "lambda:ListTags", "lambda:ListAliases", "lambda:ListVersionsByFunction",
 	"iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:GetPolicy", "iam:GetPolicyVersion",
+	"iam:GetAccountSummary", "iam:GetAccountAuthorizationDetails",
 	"iam:GetUser", "iam:ListUserPolicies", "iam:GetUserPolicy", "iam:ListAttachedUserPolicies", "iam:ListGroupsForUser",
 	"iam:GetGroup", "iam:ListGroupPolicies", "iam:GetGroupPolicy", "iam:ListAttachedGroupPolicies",
 	"kms:DescribeKey", "kms:GetKeyPolicy", "kms:ListGrants", "cloudformation:DescribeStacks",

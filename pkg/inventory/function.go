@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
@@ -35,7 +36,10 @@ func isFunction(arn rotation.ARN) bool {
 
 // configuration reads a function at its qualifier. Environment values, code location and description are not kept.
 func (r *run) configuration(ctx context.Context, arn rotation.ARN) (rotation.Function, error) {
-	const call = "lambda:GetFunctionConfiguration"
+	call := "lambda:GetFunctionConfiguration"
+	if r.reader.options.UseGetFunction {
+		call = "lambda:GetFunction"
+	}
 	f := rotation.Function{ARN: arn}
 	fail := func(gap *rotation.Gap) (rotation.Function, error) {
 		f.Presence, f.Gaps = rotation.Unreadable, append(f.Gaps, *gap)
@@ -51,9 +55,7 @@ func (r *run) configuration(ctx context.Context, arn rotation.ARN) (rotation.Fun
 	case gap != nil:
 		return fail(gap)
 	}
-	name, qualifier := functionTarget(arn)
-	out, err := ask(ctx, s, call, s.clients.Functions.GetFunctionConfiguration,
-		&lambda.GetFunctionConfigurationInput{FunctionName: name, Qualifier: qualifier}, inLambdaRegion(s, arn)...)
+	out, tags, err := r.askConfiguration(ctx, s, arn)
 	switch {
 	case err != nil && absent(err): // the function, the version or the alias
 		f.Presence = rotation.Absent
@@ -65,13 +67,42 @@ func (r *run) configuration(ctx context.Context, arn rotation.ARN) (rotation.Fun
 		}
 		return fail(&g)
 	}
-	f.Presence, f.Role = rotation.Present, rotation.ARN(aws.ToString(out.Role))
+	f.Presence, f.Role, f.Tags = rotation.Present, rotation.ARN(aws.ToString(out.Role)), tags
 	f.State, f.StateReason = string(out.State), string(out.StateReasonCode)
 	f.LastUpdateStatus, f.LastUpdateReason = string(out.LastUpdateStatus), string(out.LastUpdateStatusReasonCode)
 	if v := out.VpcConfig; v != nil && len(v.SubnetIds) > 0 {
 		f.VPC, f.Subnets, f.SecurityGroups = aws.ToString(v.VpcId), slices.Sorted(slices.Values(v.SubnetIds)), slices.Sorted(slices.Values(v.SecurityGroupIds))
 	}
 	return f, nil
+}
+
+// askConfiguration reads a configuration with GetFunctionConfiguration, or with GetFunction, which answers with the tags too (nil: not read).
+func (r *run) askConfiguration(ctx context.Context, s *site, arn rotation.ARN) (*lambda.GetFunctionConfigurationOutput, map[string]string, error) {
+	name, qualifier := functionTarget(arn)
+	if !r.reader.options.UseGetFunction {
+		out, err := ask(ctx, s, "lambda:GetFunctionConfiguration", s.clients.Functions.GetFunctionConfiguration,
+			&lambda.GetFunctionConfigurationInput{FunctionName: name, Qualifier: qualifier}, inLambdaRegion(s, arn)...)
+		return out, nil, err
+	}
+	out, err := ask(ctx, s, "lambda:GetFunction", s.clients.Functions.GetFunction,
+		&lambda.GetFunctionInput{FunctionName: name, Qualifier: qualifier}, inLambdaRegion(s, arn)...)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := out.Configuration
+	if c == nil {
+		c = &types.FunctionConfiguration{}
+	}
+	tags := out.Tags
+	if out.TagsError != nil {
+		tags = nil
+	} else if tags == nil {
+		tags = map[string]string{}
+	}
+	return &lambda.GetFunctionConfigurationOutput{
+		Role: c.Role, State: c.State, StateReasonCode: c.StateReasonCode, LastUpdateStatus: c.LastUpdateStatus,
+		LastUpdateStatusReasonCode: c.LastUpdateStatusReasonCode, VpcConfig: c.VpcConfig,
+	}, tags, nil
 }
 
 // inLambdaRegion sends a call to the function's own Region.
@@ -133,14 +164,16 @@ func (r *run) readStack(ctx context.Context, f *rotation.Function) error {
 	if gap != nil || err != nil {
 		return err // configuration has that gap already
 	}
-	name, _ := functionTarget(f.ARN) // tags are the function's, not a version's
-	out, err := ask(ctx, s, call, s.clients.Functions.ListTags, &lambda.ListTagsInput{Resource: name}, inLambdaRegion(s, f.ARN)...)
-	if err != nil {
-		g, err := s.gap(call, *name, err)
-		f.Gaps = append(f.Gaps, g)
-		return err
+	if f.Tags == nil {
+		name, _ := functionTarget(f.ARN) // tags are the function's, not a version's
+		out, err := ask(ctx, s, call, s.clients.Functions.ListTags, &lambda.ListTagsInput{Resource: name}, inLambdaRegion(s, f.ARN)...)
+		if err != nil {
+			g, err := s.gap(call, *name, err)
+			f.Gaps = append(f.Gaps, g)
+			return err
+		}
+		f.Tags = out.Tags
 	}
-	f.Tags = out.Tags
 	stack := f.Tags[tagStackID]
 	if stack == "" {
 		stack = f.Tags[tagStackName]

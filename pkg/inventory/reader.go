@@ -16,9 +16,13 @@ const concurrency = 16
 type Options struct {
 	Rules rotation.Rules
 
-	// QuotaShare is the part of AWS's request quotas to use, 0 to 1; 0 means one half. Unthrottled lifts it, for an emulator.
+	// QuotaShare is the part of AWS's request quotas to use, 0 to 1; 0 means one half. Rates are quotas that are not the published ones, in
+	// calls a second, by the names of the configuration. Unthrottled lifts all others, for an emulator.
 	QuotaShare  float64
+	Rates       map[string]float64
 	Unthrottled bool
+	// UseGetFunction reads functions with GetFunction: a wider quota, and tags with it, for a code URL that is dropped.
+	UseGetFunction bool
 
 	// Member gives the clients for another account, where functions or keys of this account's secrets live; ok is false for an
 	// account that no role is configured for. Nil: no other account is read.
@@ -68,7 +72,7 @@ type Reader struct {
 // New makes a reader of the account that the clients are of.
 func New(clients Clients, options Options) *Reader {
 	r := &Reader{options: options, calls: map[string]int{}, sites: map[string]*site{}, roles: map[rotation.ARN]rotation.ARN{}}
-	r.home = &site{reader: r, clients: clients, home: true, buckets: newBuckets(options.QuotaShare, options.Unthrottled)}
+	r.home = &site{reader: r, clients: clients, home: true, buckets: newBuckets(options.QuotaShare, options.Rates, options.Unthrottled)}
 	return r
 }
 

@@ -41,6 +41,11 @@ func (r *run) role(ctx context.Context, arn rotation.ARN, account string) (rotat
 
 func (r *run) readRole(ctx context.Context, s *site, role rotation.Role) (rotation.Role, error) {
 	const call = "iam:GetRole"
+	if s == r.home {
+		if is, ok := r.bulk.role(role.ARN); ok {
+			return r.fromBulk(ctx, s, role, &is)
+		}
+	}
 	name := role.ARN.RoleName()
 	out, err := ask(ctx, s, call, s.clients.Roles.GetRole, &iam.GetRoleInput{RoleName: &name})
 	switch {
@@ -132,6 +137,11 @@ func (r *run) managedPolicy(ctx context.Context, s *site, arn rotation.ARN) (rot
 		const get, version = "iam:GetPolicy", "iam:GetPolicyVersion"
 		name := arn.RoleName() // the last segment, as of a role
 		p := rotation.Policy{Source: rotation.PolicyAttached, Name: name, ARN: arn}
+		if is, ok := r.bulk.policy(arn); ok && s == r.home {
+			p.Presence, p.Revision, p.Text = rotation.Present, is.Version, decoded(is.Document)
+			p.Parse()
+			return p, nil
+		}
 		fail := func(call string, err error) (rotation.Policy, error) {
 			if absent(err) {
 				p.Presence = rotation.Absent

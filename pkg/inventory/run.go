@@ -28,6 +28,7 @@ type run struct {
 	masters memo[rotation.ARN, rotation.Secret]
 	secrets memo[rotation.ARN, rotation.Policy] // secrets' resource policies
 	others  memo[rotation.ARN, qualified]
+	bulk    *bulkRoles            // nil where roles are read one by one
 	used    map[rotation.ARN]bool // the functions that secrets name, as they name them
 }
 
@@ -57,7 +58,22 @@ func (r *run) groups(ctx context.Context, scope rotation.Scope, yield func(rotat
 	if err := r.configurations(ctx, units); err != nil {
 		return err
 	}
-	return r.emit(ctx, bundle(units), rest, listing, yield)
+	bundles := after(scope.After, bundle(units))
+	if err := r.readBulk(ctx, r.rolesOf(bundles)); err != nil {
+		return err
+	}
+	return r.emit(ctx, bundles, restAfter(scope.After, rest), listing, yield)
+}
+
+// rolesOf are the roles that the bundles need of the account itself.
+func (r *run) rolesOf(bundles [][]*unit) map[rotation.ARN]bool {
+	wanted := map[rotation.ARN]bool{}
+	for _, b := range bundles {
+		if role := b[0].role; role.Parts().Account == r.account && slices.ContainsFunc(b, func(u *unit) bool { return u.checked }) {
+			wanted[role] = true
+		}
+	}
+	return wanted
 }
 
 // declare sets what the configuration and the tags say about each secret.
@@ -263,8 +279,10 @@ func (r *run) emit(ctx context.Context, bundles [][]*unit, rest []rotation.Secre
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if len(rest) > 0 {
-		yield(rotation.Group{Setups: []rotation.Setup{newSetup(rest)}, Listed: listing})
+	for chunk := range slices.Chunk(rest, restChunk) {
+		if !yield(rotation.Group{Setups: []rotation.Setup{newSetup(chunk)}, Listed: listing}) {
+			return nil
+		}
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func ask[In, Out, Opt any](ctx context.Context, s *site, call string, do func(co
 	if err := s.outageOf(service); err != nil {
 		return nil, err
 	}
-	if bucket := s.buckets[pools[call]]; bucket != nil {
+	if bucket := s.buckets[poolOf(call)]; bucket != nil {
 		if err := bucket.Wait(ctx); err != nil {
 			if ctx.Err() == nil { // a turn after the deadline is refused at once, by an error without a type
 				err = context.DeadlineExceeded
@@ -170,7 +170,7 @@ func (r *run) member(ctx context.Context, account string) (*site, error) {
 	if err != nil || !ok {
 		return nil, err
 	}
-	s = &site{reader: r.reader, clients: clients, buckets: newBuckets(r.reader.options.QuotaShare, r.reader.options.Unthrottled)}
+	s = &site{reader: r.reader, clients: clients, buckets: newBuckets(r.reader.options.QuotaShare, r.reader.options.Rates, r.reader.options.Unthrottled)}
 	r.reader.mu.Lock()
 	r.reader.sites[account] = s
 	r.reader.mu.Unlock()

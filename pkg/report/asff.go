@@ -33,7 +33,7 @@ const (
 func SecurityFinding(r *ledger.FindingRecord, state ledger.State, owner Secret, at time.Time) types.AwsSecurityFinding {
 	f := &r.Finding
 	account, region := owner.Account, owner.Region
-	severity := types.SeverityLabel(asffSeverity(f.Severity))
+	severity := asffSeverity(f.Severity)
 	kinds := []string{"Software and Configuration Checks/AWS Security Best Practices"}
 	s := types.AwsSecurityFinding{
 		SchemaVersion: aws.String(asffVersion), Id: &f.ID, ProductArn: aws.String("arn:" + partitionOf(f) + ":securityhub:" + region + ":" + account + ":product/" + account + "/default"),

@@ -11,6 +11,7 @@ import (
 	"iter"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rotationguard/rotationguard/pkg/drift"
@@ -56,6 +57,7 @@ type page struct {
 	fixes   map[string]string // fixes that have been written, by what they are; the anchor of the secret that they were written for
 	names   map[string]string // names of secrets, by their anchor
 	order   []*Secret         // as the page lists them
+	places  []string          // accounts and Regions of the secrets, sorted
 	summary Summary
 }
 
@@ -73,6 +75,7 @@ func newPage(o *Outcome) *page {
 	for _, v := range []drift.Verdict{drift.InSync, drift.Exempt, drift.Skipped} {
 		p.order = append(p.order, o.WithVerdict(is(v))...)
 	}
+	p.places = placesOf(o)
 	return p
 }
 
@@ -93,7 +96,42 @@ func (p *page) Style() template.CSS { return template.CSS(htmlStyle) }
 
 func (p *page) Script() template.JS { return template.JS(htmlScript) }
 
-func (p *page) Account() string { return inert(p.outcome.Account) }
+// Account is the account, or how many there are.
+func (p *page) Account() string {
+	if p.outcome.Account != "" {
+		return inert(p.outcome.Account)
+	}
+	accounts := map[string]bool{}
+	for _, place := range p.places {
+		account, _, _ := strings.Cut(place, " ")
+		accounts[account] = true
+	}
+	return fmt.Sprintf("%d accounts", len(accounts))
+}
+
+// Places are the accounts and Regions of the page's secrets where there are several, with the number of secrets of each.
+func (p *page) Places() []pageCount {
+	if len(p.places) < 2 {
+		return nil
+	}
+	counts := map[string]int{}
+	for i := range p.outcome.Secrets {
+		counts[placeOf(p.outcome.Secrets[i].ARN)]++
+	}
+	var all []pageCount
+	for _, place := range p.places {
+		all = append(all, pageCount{Name: place, Count: counts[place]})
+	}
+	return all
+}
+
+func placesOf(o *Outcome) []string {
+	found := map[string]bool{}
+	for i := range o.Secrets {
+		found[placeOf(o.Secrets[i].ARN)] = true
+	}
+	return sortedKeys(found)
+}
 
 func (p *page) Region() string { return inert(p.outcome.Region) }
 
@@ -149,7 +187,7 @@ func (p *page) Operators() []pageOperator {
 	for i := range p.outcome.Operators {
 		op := &p.outcome.Operators[i]
 		o := pageOperator{Verdict: op.Verdict, Principal: inert(string(op.Principal)), May: inert(string(op.May)), Reason: inert(op.Reason)}
-		o.Groups, o.Infos = p.findings("", op.Findings)
+		o.Groups, o.Infos = p.findings("", nil, op.Findings)
 		all = append(all, o)
 	}
 	return all

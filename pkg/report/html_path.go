@@ -60,6 +60,7 @@ type pageStep struct {
 	Hop    hop
 	Does   string   // what happens on the arrow
 	Denied []string // actions without their service
+	May    []string // required actions that are allowed
 	Also   []string // what is allowed beyond need: actions, or who may
 	To     pageNode
 }
@@ -83,6 +84,7 @@ func (p *page) path(s *Secret) *pagePath {
 			w.take(f)
 		}
 	}
+	w.grant()
 	return w.path()
 }
 
@@ -162,6 +164,35 @@ func (w *way) take(f *drift.Finding) {
 	}
 }
 
+// grant puts the required actions that no finding denies on their steps. Where not everything was decided none is said to be allowed.
+func (w *way) grant() {
+	if !w.known {
+		return
+	}
+	for _, n := range w.secret.needs {
+		step := w.value
+		switch n.target {
+		case rotation.TargetSecret, rotation.TargetAccount:
+		case rotation.TargetKey:
+			step = w.key
+		case rotation.TargetMaster, rotation.TargetMasterKey, rotation.TargetDatabase:
+			step = w.master
+		case rotation.TargetNetwork:
+			if w.network == nil {
+				w.network = &pageStep{Hop: hopAllowed, Does: "connects to", To: networkNode}
+			}
+			step = w.network
+		case rotation.TargetFunction, rotation.TargetTrust:
+			continue // the arrow itself says what is allowed
+		}
+		if step != nil && step.Hop != hopGone && !slices.Contains(step.Denied, n.action) {
+			step.May = note(step.May, n.action)
+		}
+	}
+}
+
+var networkNode = pageNode{"network", "interfaces in the VPC"}
+
 // step finds the step that a finding is about, and makes those that only findings show.
 func (w *way) step(f *drift.Finding) *pageStep {
 	action, resource := "", ""
@@ -193,7 +224,7 @@ func (w *way) step(f *drift.Finding) *pageStep {
 		return w.key
 	case service == "ec2":
 		if w.network == nil {
-			w.network = &pageStep{Hop: hopOpen, Does: "connects to", To: pageNode{"network", "interfaces in the VPC"}}
+			w.network = &pageStep{Hop: hopOpen, Does: "connects to", To: networkNode}
 		}
 		return w.network
 	case service == "rds" || f.Rule == drift.RuleMaster || service == "secretsmanager" && resource != "*" && resource != string(w.secret.ARN):
@@ -238,7 +269,12 @@ func actionName(f *drift.Finding) string {
 	if f.Witness == nil {
 		return ""
 	}
-	_, name, _ := strings.Cut(f.Witness.Action, ":")
+	return actionOf(f.Witness.Action)
+}
+
+// actionOf is an action without its service.
+func actionOf(action string) string {
+	_, name, _ := strings.Cut(action, ":")
 	return inert(name)
 }
 

@@ -15,6 +15,7 @@ import (
 // pageSecret is one line of the list with what it opens to.
 type pageSecret struct {
 	Anchor         string
+	Place          string // account and Region, where the page has secrets of several
 	Verdict        drift.Verdict
 	Worse          bool   // than in sync, and neither exempt nor skipped
 	Severities     string // of its findings, worst first, for the script
@@ -58,7 +59,10 @@ func (p *page) secret(s *Secret) *pageSecret {
 		p.names[anchor] = view.Name
 	}
 	view.Worst, view.Severities = severitiesOf(s.Findings)
-	view.Groups, view.Infos = p.findings(anchor, s.Findings)
+	view.Groups, view.Infos = p.findings(anchor, s, s.Findings)
+	if len(p.places) > 1 {
+		view.Place = placeOf(s.ARN)
+	}
 	for _, n := range s.Notes {
 		view.Notes = append(view.Notes, inert(n))
 	}
@@ -166,6 +170,7 @@ func sentence(text string) string {
 // pageGroup is findings that one change ends.
 type pageGroup struct {
 	Findings []pageFinding
+	Compare  *pageCompare
 	Fix      *pageFix
 }
 
@@ -188,8 +193,8 @@ type pageFix struct {
 	Same               *pageReference // the secret for which the same fix is written out
 }
 
-// findings are those with a fix of their own, grouped by it, and those of severity info.
-func (p *page) findings(secret string, findings []*drift.Finding) (groups []pageGroup, infos []pageFinding) {
+// findings are those with a fix of their own, grouped by it, and those of severity info. s is nil where they are of no secret.
+func (p *page) findings(secret string, s *Secret, findings []*drift.Finding) (groups []pageGroup, infos []pageFinding) {
 	for _, g := range groupByFix(findings) {
 		view := pageGroup{}
 		for i, f := range g.findings {
@@ -200,6 +205,9 @@ func (p *page) findings(secret string, findings []*drift.Finding) (groups []page
 			view.Findings = append(view.Findings, v)
 		}
 		view.Fix = p.fix(secret, g)
+		if s != nil && view.Fix != nil && view.Fix.Same == nil {
+			view.Compare = p.compare(s, g)
+		}
 		groups = append(groups, view)
 	}
 	for _, f := range findings {

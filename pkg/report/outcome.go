@@ -62,7 +62,9 @@ type Secret struct {
 	Rotate          string               // the command that rotates a secret which a repair has just mended and which is overdue
 	Owner           drift.Owner          // who most likely makes role and function, of a secret that is not in sync
 
-	pending string // the version on which AWSPENDING stands without AWSCURRENT
+	pending   string              // the version on which AWSPENDING stands without AWSCURRENT
+	needs     []need              // the requests that its rotation makes
+	documents map[document]string // the policies that its findings name, as the account holds them
 }
 
 // Operator is the answer for one principal that is declared to hold a permission set.
@@ -108,7 +110,7 @@ func secretOf(judgement *drift.Judgement, j *drift.SecretJudgement) Secret {
 		Tags: j.Secret.Tags, Verdict: j.Verdict, RotationCanWork: j.RotationCanWork, NextRotation: j.Secret.NextRotation,
 		Reason: j.Reason, Findings: j.Findings, Notes: slices.Clone(j.Notes), Decided: j.Decided,
 	}
-	s.pending = pendingVersion(j.Secret.VersionStages)
+	s.pending, s.needs, s.documents = pendingVersion(j.Secret.VersionStages), needsOf(judgement, j), documentsOf(setup, j)
 	if j.Secret.Checked() {
 		s.RoleARN = setup.Role.ARN
 		if s.RoleARN == "" {

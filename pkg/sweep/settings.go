@@ -8,6 +8,7 @@ import (
 
 	"github.com/rotationguard/rotationguard/pkg/config"
 	"github.com/rotationguard/rotationguard/pkg/drift"
+	"github.com/rotationguard/rotationguard/pkg/inventory"
 	"github.com/rotationguard/rotationguard/pkg/ledger"
 	"github.com/rotationguard/rotationguard/pkg/repair"
 	"github.com/rotationguard/rotationguard/pkg/report"
@@ -16,7 +17,7 @@ import (
 
 // Settings are a config in the words of the packages that act on it.
 type Settings struct {
-	Rules       rotation.Rules
+	Reading     inventory.Options   // what the config says about it; the account, and who else's, are the caller's to add
 	Operators   []rotation.Operator // declared, not yet read
 	Judging     drift.Options
 	Repair      repair.Options
@@ -33,7 +34,7 @@ func NewSettings(c *config.Config, at time.Time) (Settings, error) {
 		return Settings{}, c.ProblemAt("mode", err)
 	}
 	s := Settings{
-		Rules:       rules(c),
+		Reading:     inventory.Options{Rules: rules(c), QuotaShare: c.QuotaShare, Rates: c.Rates, UseGetFunction: c.GetFunction},
 		RemindAfter: c.Alerts.RemindAfter,
 		Repair: repair.Options{
 			Mode: mode, Functions: c.Repair.Functions, Roles: c.Repair.Roles,
@@ -43,7 +44,7 @@ func NewSettings(c *config.Config, at time.Time) (Settings, error) {
 			EditOwned: c.Repair.EditOwned, AddSourceAccount: c.Repair.AddSourceAccount, Keep: c.Repair.Keep,
 		},
 	}
-	if err := s.Rules.Validate(); err != nil {
+	if err := s.Reading.Rules.Validate(); err != nil {
 		return Settings{}, c.ProblemAt("rotations", err)
 	}
 	for _, o := range c.Operators {

@@ -53,6 +53,9 @@ type Sweeper struct {
 	// RemindAfter is when a standing finding is news again.
 	RemindAfter time.Duration
 
+	// Continue lets the sweep stop in time for another process to go on; nil: it has the time that it takes.
+	Continue *Continuation
+
 	known *rotation.Index // of the scope that is being swept: reading again lists nothing either
 	// Channels are those by which news is told: what each of them does not know yet is the outcome's news.
 	Channels []ledger.Channel
@@ -105,6 +108,9 @@ func (s *Sweeper) Plan(ctx context.Context, scope rotation.Scope) (report.Outcom
 		}
 	}
 	plan := repair.NewPlan(judgements, s.Repair, history)
+	if plan.Writes() && s.Continue.late(s.now()) {
+		return outcome, plan, s.Continue.cut(true)
+	}
 	outcome.Changes, outcome.Left = plan.Changes, plan.Left
 	if s.Repair.Mode.Writes() {
 		breaker := plan.Breaker
@@ -244,7 +250,7 @@ func (s *Sweeper) judge(ctx context.Context, scope rotation.Scope) ([]drift.Judg
 // kept whole only where a plan may have to do with it or with another function of its role. complete says that the whole account was read.
 func (s *Sweeper) find(ctx context.Context, scope rotation.Scope, outcome *report.Outcome, acted *operated) (judgements []drift.Judgement, complete bool, err error) {
 	complete = scope.All()
-	for group, err := range s.Source.Groups(ctx, scope) {
+	for group, err := range s.groups(ctx, scope) {
 		if err != nil {
 			return judgements, false, err
 		}
@@ -266,6 +272,9 @@ func (s *Sweeper) find(ctx context.Context, scope rotation.Scope, outcome *repor
 			}
 			judgements = append(judgements, judged[i])
 		}
+	}
+	if s.Continue.unread(outcome) {
+		complete = false
 	}
 	return judgements, complete, nil
 }

@@ -36,7 +36,7 @@ func newSweeper(t *testing.T, a *awstest.Account, yaml string) *sweep.Sweeper {
 	t.Cleanup(func() { _ = l.Close() })
 	cfg := a.Config()
 	return &sweep.Sweeper{
-		Source:  inventory.New(inventory.NewClients(cfg), inventory.Options{Rules: settings.Rules, Unthrottled: true}),
+		Source:  inventory.New(inventory.NewClients(cfg), inventory.Options{Rules: settings.Reading.Rules, Unthrottled: true}),
 		Judging: settings.Judging, Repair: settings.Repair, RemindAfter: settings.RemindAfter,
 		Clients: repair.NewClients(cfg), Ledger: l, Account: account.ID, Region: account.Region, Command: "sweep",
 	}

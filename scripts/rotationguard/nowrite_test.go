@@ -18,7 +18,8 @@ var valueOf = map[string][]string{
 	"mode":           {"report"},
 	"no-color":       {"true"},
 	"out":            {"result"},
-	"output":         {"text", "json", "html", "csv"},
+	"output":         {"text", "json", "html", "csv", "junit", "sarif", "ocsf", "asff"},
+	"alert-topic":    {""}, // it publishes
 	"profile":        {""}, // there is none in the test's folder
 	"secret":         {"payments-db"},
 	"snapshot":       {"account.json"},

@@ -20,6 +20,12 @@ const (
 	jsonOutput = "json"
 	htmlOutput = "html"
 	csvOutput  = "csv"
+
+	// What others define.
+	junitOutput = "junit"
+	sarifOutput = "sarif"
+	ocsfOutput  = "ocsf"
+	asffOutput  = "asff"
 )
 
 // outputFlags say in which form a result is printed, and where.

@@ -46,7 +46,8 @@ func saveSnapshot(cmd *cobra.Command, account *accountFlags, cfgFlag *configFlag
 	if err != nil {
 		return err
 	}
-	options := inventory.Options{Rules: settings.Rules, Everything: true, AllQualifiers: allQualifiers, Unthrottled: emulated(cfg)}
+	options := settings.Reading
+	options.Everything, options.AllQualifiers, options.Unthrottled = true, allQualifiers, emulated(cfg)
 	if c.Member.Role != "" {
 		id, err := whoami(ctx, cfg)
 		if err != nil {

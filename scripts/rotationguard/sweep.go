@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rotationguard/rotationguard/pkg/alert"
 	"github.com/rotationguard/rotationguard/pkg/inventory"
 	"github.com/rotationguard/rotationguard/pkg/ledger"
 	"github.com/rotationguard/rotationguard/pkg/repair"
@@ -28,6 +29,7 @@ type lineFlags struct {
 	allQualifiers bool
 	scope         scopeFlags
 	fleetFlags    fleetFlags
+	alert         alertFlag
 }
 
 type scopeFlags struct{ secrets, tags []string }
@@ -73,6 +75,7 @@ it is written, and the report speaks of the state that was read again afterwards
 Exit codes: 0 all in sync; 2 drift found, or a change was refused or failed; 1 could not run, or something could not be read.`,
 		Example: `  rotationguard sweep
   rotationguard sweep --output json --out report.json
+  rotationguard sweep --output junit --out rotationguard.xml
   rotationguard sweep --snapshot account.json
   rotationguard sweep --mode repair --secret prod/db/app
   rotationguard sweep --targets targets.yaml`,
@@ -82,9 +85,10 @@ Exit codes: 0 all in sync; 2 drift found, or a change was refused or failed; 1 c
 	f.accountFlags.register(cmd)
 	f.configFlag.register(cmd)
 	f.ledgerFlag.register(cmd)
-	f.outputFlags.register(cmd, textOutput, jsonOutput, htmlOutput, csvOutput)
+	f.outputFlags.register(cmd, textOutput, jsonOutput, htmlOutput, csvOutput, junitOutput, sarifOutput, ocsfOutput, asffOutput)
 	f.scope.register(cmd)
 	f.fleetFlags.register(cmd)
+	f.alert.register(cmd)
 	cmd.Flags().StringVar(&f.mode, "mode", "", "what may be written: report, repair or enforce (default: the configuration's, report)")
 	cmd.Flags().StringVar(&f.snapshot, "snapshot", "", "read this file, which \"rotationguard snapshot save\" wrote, instead of an account")
 	cmd.Flags().BoolVar(&f.allQualifiers, "all-qualifiers", false, "also report public and foreign grants on versions and aliases that no secret names")
@@ -96,6 +100,9 @@ func (f *lineFlags) sweep(cmd *cobra.Command) error {
 	scope, err := f.checked()
 	if err == nil {
 		err = f.fleetFlags.check(f)
+	}
+	if err == nil {
+		err = f.alert.check(f.snapshot)
 	}
 	if err != nil {
 		return err
@@ -131,6 +138,7 @@ type line struct {
 	notes    []string
 	progress *progress
 	ledger   ledger.Ledger
+	teller   *alert.Teller // nil: nobody is told
 }
 
 func (l *line) close() {
@@ -166,14 +174,17 @@ func (f *lineFlags) line(cmd *cobra.Command, command string) (*line, error) {
 		return nil, err
 	}
 	l.Account, l.Region, l.Caller = id.account, cfg.Region, id.caller
+	if l.teller = f.alert.teller(cfg, c.Alerts.Tags); l.teller != nil {
+		l.Channels = l.teller.Channels()
+	}
 	if err := f.remember(ctx, l, &settings, func() (ledger.Ledger, error) { return f.ledgerFlag.open(ctx, &c, cfg, id) }); err != nil {
 		return nil, err
 	}
 	l.Clients = repair.NewClients(cfg)
-	l.Source = inventory.New(inventory.NewClients(cfg), inventory.Options{
-		Rules: settings.Rules, Unthrottled: emulated(cfg), Member: member(cfg, &c, id), Progress: l.progress.report, Account: id.account,
-		AllQualifiers: f.allQualifiers,
-	})
+	reading := settings.Reading
+	reading.Unthrottled, reading.Member, reading.Account = emulated(cfg), member(cfg, &c, id), id.account
+	reading.Progress, reading.AllQualifiers = l.progress.report, f.allQualifiers
+	l.Source = inventory.New(inventory.NewClients(cfg), reading)
 	return l, nil
 }
 
@@ -199,7 +210,7 @@ func (f *lineFlags) fromSnapshot(l *line, settings sweep.Settings) error {
 		return fmt.Errorf("--mode %s writes to an account, and --snapshot has none: leave one of the two out", f.mode)
 	}
 	l.Repair.Mode = repair.ModeReport
-	snapshot, err := inventory.OpenSnapshot(f.snapshot, settings.Rules)
+	snapshot, err := inventory.OpenSnapshot(f.snapshot, settings.Reading.Rules)
 	if err != nil {
 		return err
 	}
@@ -220,6 +231,7 @@ func (f *lineFlags) finish(cmd *cobra.Command, l *line, outcome report.Outcome, 
 		outcome.Errors = append(outcome.Errors, report.Error{Resource: outcome.Account, Message: oneLine(err)})
 	}
 	outcome.Notes = append(outcome.Notes, l.notes...)
+	tell(cmd.Context(), l.teller, l.ledger, &outcome)
 	outcome.Sort()
 	if err := f.print(cmd, func(w io.Writer) error { return f.write(w, &outcome, f.style(cmd.OutOrStdout())) }); err != nil {
 		return err
@@ -244,6 +256,14 @@ func (f *outputFlags) write(w io.Writer, o *report.Outcome, style report.Style) 
 		return o.WriteHTML(w)
 	case csvOutput:
 		return o.WriteCSV(w)
+	case junitOutput:
+		return o.WriteJUnit(w)
+	case sarifOutput:
+		return o.WriteSARIF(w, version())
+	case ocsfOutput:
+		return o.WriteOCSF(w, version())
+	case asffOutput:
+		return o.WriteASFF(w)
 	default:
 		return o.WriteText(w, style)
 	}

@@ -307,6 +307,8 @@ func TestBadInputIsOneClearLine(t *testing.T) {
 		{"a profile that is not there", []string{"sweep", "--region", "eu-west-1", "--profile", "nobody"}, `there is no profile "nobody"`},
 		{"an endpoint that is no URL", []string{"sweep", "--region", "eu-west-1", "--endpoint-url", "localhost"}, `--endpoint-url "localhost" is not the URL of an API`},
 		{"an endpoint that refuses", []string{"sweep", "--region", "eu-west-1", "--endpoint-url", "http://127.0.0.1:1"}, "http://127.0.0.1:1 cannot be reached"},
+		{"a topic that is none", []string{"sweep", "--alert-topic", "rotationguard"}, `--alert-topic "rotationguard": give the ARN of an SNS topic`},
+		{"a snapshot that tells", []string{"sweep", "--alert-topic", "arn:aws:sns:eu-west-1:111122223333:t", "--snapshot", "account.json"}, "--snapshot has none"},
 		{"an empty secret", []string{"sweep", "--secret", ""}, "--secret is empty"},
 		{"a tag without a key", []string{"sweep", "--tag", "=x"}, `--tag "=x": write KEY=VALUE`},
 		{"a tag twice", []string{"sweep", "--tag", "a=1", "--tag", "a=2"}, "--tag a is given twice"},

@@ -110,6 +110,7 @@ func (f *lineFlags) sweepTargets(cmd *cobra.Command, scope rotation.Scope) error
 	if err := s.all(ctx, list.Targets, firstOf(f.fleetFlags.concurrency, file.Concurrency, fleetConcurrency), &outcome, cmd.ErrOrStderr()); err != nil {
 		return err
 	}
+	tell(ctx, f.alert.teller(s.cfg, s.config.Alerts.Tags), nil, &outcome)
 	outcome.Sort()
 	if err := f.print(cmd, func(w io.Writer) error { return f.write(w, &outcome, f.style(cmd.OutOrStdout())) }); err != nil {
 		return err
@@ -185,10 +186,10 @@ func (s *fleetSweep) one(ctx context.Context, target fleet.Target) (report.Outco
 	default:
 		unremembered = "Nothing is remembered of this run: " + oneLine(err)
 	}
-	sweeper.Source = inventory.New(inventory.NewClients(theirs), inventory.Options{
-		Rules: s.settings.Rules, Unthrottled: emulated(s.cfg), Member: member(s.cfg, &s.config, s.id), Account: target.Account,
-		AllQualifiers: s.flags.allQualifiers,
-	})
+	reading := s.settings.Reading
+	reading.Unthrottled, reading.Member, reading.Account = emulated(s.cfg), member(s.cfg, &s.config, s.id), target.Account
+	reading.AllQualifiers = s.flags.allQualifiers
+	sweeper.Source = inventory.New(inventory.NewClients(theirs), reading)
 	outcome, err := sweeper.Sweep(ctx, s.scope)
 	if unremembered != "" {
 		outcome.Notes = append(outcome.Notes, unremembered)

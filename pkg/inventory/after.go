@@ -1,0 +1,30 @@
+package inventory
+
+import (
+	"slices"
+
+	"github.com/rotationguard/rotationguard/pkg/rotation"
+)
+
+// key is that of the group that a bundle becomes.
+func key(b []*unit) string {
+	g := rotation.Group{Setups: make([]rotation.Setup, 1)}
+	g.Setups[0].Function.ARN, g.Setups[0].Role.ARN, g.Setups[0].Secrets = b[0].function.ARN, b[0].role, b[0].secrets
+	return g.Key()
+}
+
+// after are the bundles behind a place, "" for all.
+func after(place string, bundles [][]*unit) [][]*unit {
+	if place == "" {
+		return bundles
+	}
+	return slices.DeleteFunc(bundles, func(b []*unit) bool { return key(b) <= place })
+}
+
+// restChunk is how many secrets that nothing rotates are given in one group.
+const restChunk = 1000
+
+// restAfter are the secrets that nothing of ours rotates behind a place.
+func restAfter(place string, rest []rotation.Secret) []rotation.Secret {
+	return slices.DeleteFunc(rest, func(s rotation.Secret) bool { return rotation.KeyOfRest(s.ARN) <= place })
+}

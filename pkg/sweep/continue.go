@@ -1,0 +1,149 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/rotationguard/rotationguard/pkg/inventory"
+	"github.com/rotationguard/rotationguard/pkg/report"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
+)
+
+// ErrCut is how a sweep ends that had no time left to end: what it has read is in its Continuation's Part, and a sweep with that as an earlier
+// part goes on behind it. Nothing was written, and no finding remembered.
+var ErrCut = errors.New("the sweep was cut to be continued")
+
+// Continuation lets a sweep stop at a place from which another process goes on. The parts together are one sweep: the last judges, plans,
+// writes and reports what all of them have read.
+type Continuation struct {
+	// Until is when reading stops, and WriteBy the last moment at which writing begins: later, it is left to the next part, which has
+	// time for it. The zero WriteBy is any.
+	Until, WriteBy time.Time
+	// Earlier opens what the earlier parts have read, in order.
+	Earlier []func(context.Context) (io.ReadCloser, error)
+	// Part takes what this part reads.
+	Part io.Writer
+
+	out     *inventory.PartWriter
+	seen    map[rotation.ARN]bool // secrets
+	after   string
+	whole   bool // everything was read
+	pending int  // secrets that were listed and are in no group
+}
+
+// Groups is how many groups this part has read. A part that has read none would only be repeated by the next one.
+func (c *Continuation) Groups() int {
+	if c == nil || c.out == nil {
+		return 0
+	}
+	return c.out.Groups()
+}
+
+// groups are what the earlier parts have read and what stands behind that. Earlier parts are read before a call is made.
+func (s *Sweeper) groups(ctx context.Context, scope rotation.Scope) iter.Seq2[rotation.Group, error] {
+	c := s.Continue
+	if c == nil {
+		return s.Source.Groups(ctx, scope)
+	}
+	return func(yield func(rotation.Group, error) bool) {
+		c.out, c.seen, c.after, c.whole, c.pending = inventory.NewPartWriter(c.Part), map[rotation.ARN]bool{}, "", false, 0
+		var listed *rotation.Listing
+		stopped := false
+		give := func(g rotation.Group, err error) bool {
+			if err == nil {
+				listed, c.after = g.Listed, g.Key()
+				for i := range g.Setups {
+					for k := range g.Setups[i].Secrets {
+						c.seen[g.Setups[i].Secrets[k].ARN] = true
+					}
+				}
+			}
+			stopped = !yield(g, err) || err != nil
+			return !stopped
+		}
+		for _, open := range c.Earlier {
+			if c.earlier(ctx, open, give); stopped {
+				return
+			}
+		}
+		if !c.whole {
+			if c.live(ctx, s, scope, give); stopped {
+				return
+			}
+		}
+		if listed != nil && len(c.Earlier) > 0 && scope.All() {
+			for _, secret := range listed.Secrets {
+				if !c.seen[secret] {
+					c.pending++
+				}
+			}
+		}
+	}
+}
+
+// earlier gives what one earlier part has read.
+func (c *Continuation) earlier(ctx context.Context, open func(context.Context) (io.ReadCloser, error), give func(rotation.Group, error) bool) {
+	part, err := open(ctx)
+	if err != nil {
+		give(rotation.Group{}, fmt.Errorf("continuing the sweep: %w", err))
+		return
+	}
+	defer func() { _ = part.Close() }()
+	for g, err := range inventory.ReadPart(part, &c.whole) {
+		if !give(g, err) {
+			return
+		}
+	}
+}
+
+// live reads on behind the earlier parts and stores what it reads, until the time for reading is over.
+func (c *Continuation) live(ctx context.Context, s *Sweeper, scope rotation.Scope, give func(rotation.Group, error) bool) {
+	reading, cancel := context.WithDeadline(ctx, c.Until)
+	defer cancel()
+	scope.After = c.after
+	for g, err := range s.Source.Groups(reading, scope) {
+		over := reading.Err() != nil && ctx.Err() == nil
+		switch {
+		case err != nil && over: // whatever the last call said
+			give(rotation.Group{}, c.cut(false))
+			return
+		case err == nil:
+			err = c.out.Add(&g)
+		}
+		if !give(g, err) {
+			return
+		}
+		if over {
+			give(rotation.Group{}, c.cut(false))
+			return
+		}
+	}
+	c.whole = true
+}
+
+// cut ends the part.
+func (c *Continuation) cut(last bool) error {
+	if err := c.out.Close(last); err != nil {
+		return err
+	}
+	return ErrCut
+}
+
+// late says whether what is planned had better be written by the next part, which reads nothing but what the parts have stored.
+func (c *Continuation) late(now time.Time) bool {
+	return c != nil && !c.WriteBy.IsZero() && now.After(c.WriteBy) && c.Groups() > 0
+}
+
+// unread says what moved between the parts so that none of them has read it. The next sweep does.
+func (c *Continuation) unread(outcome *report.Outcome) bool {
+	if c == nil || c.pending == 0 {
+		return false
+	}
+	outcome.Errors = append(outcome.Errors, report.Error{Resource: "sweep", Message: fmt.Sprintf(
+		"%d secrets came to another function or role while the sweep was continued in parts, and were not read; the next sweep reads them", c.pending)})
+	return true
+}

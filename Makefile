@@ -93,6 +93,11 @@ fuzz: ## every fuzz target for its share of FUZZ_SECONDS
 bench: ## benchmarks
 	@$(CLEAN_ENV) go test -run '^$$' -bench . -benchmem ./pkg/...
 
+# BENCH is what benchscale takes: BENCH="-speed 1 -only full" is one sweep at AWS's own pace, more than ten minutes long.
+.PHONY: bench-scale
+bench-scale: ## sweeps of accounts of up to 100,000 secrets with AWS's quotas and latencies, and under faults
+	@$(CLEAN_ENV) go run ./scripts/benchscale $(BENCH)
+
 .PHONY: synth
 synth: build infra/node_modules ## the CloudFormation templates, in cdk.out
 	infra/node_modules/.bin/cdk synth --quiet $(if $(CONFIG),--context config=$(CONFIG))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +21,7 @@ func (s size) scaled(n int) size {
 	return size{secrets: n, rotating: part(s.rotating), functions: part(s.functions), roles: part(s.roles), heavy: s.heavy}
 }
 
-// keys is how many customer keys the account has: every tenth rotating secret has one of them.
+// keys is how many customer keys the account has.
 func (s size) keys() int { return max(1, min(100, s.rotating/10)) }
 
 const (
@@ -37,8 +38,10 @@ const (
 	mostDescription = 2048
 )
 
-// What every hundredth function lacks, and every hundredth role has too much of, so that a report has findings to tell.
+// What every hundredth function lacks, and every hundredth role has too much of, so that a report has findings to tell; all others are in
+// sync.
 const (
+	keyEach    = 10 // how many rotating secrets there are to one with a customer key
 	brokenEach = 100
 	openEach   = 100
 )
@@ -47,7 +50,7 @@ const ownPolicy = `{"Version":"2012-10-17","Statement":[
 {"Effect":"Allow","Action":["secretsmanager:DescribeSecret","secretsmanager:GetSecretValue","secretsmanager:PutSecretValue","secretsmanager:UpdateSecretVersionStage"],"Resource":"*","Condition":{"StringEquals":{"secretsmanager:resource/AllowRotationLambdaArn":"%s"}}},
 {"Effect":"Allow","Action":"secretsmanager:GetRandomPassword","Resource":"*"}%s]}`
 
-const keyStatement = `,{"Effect":"Allow","Action":["kms:Decrypt","kms:GenerateDataKey"],"Resource":"arn:aws:kms:` + region + `:` + accountID + `:key/*","Condition":{"StringEquals":{"kms:ViaService":"secretsmanager.` + region + `.amazonaws.com"}}}`
+const keyStatement = `,{"Effect":"Allow","Action":["kms:Decrypt","kms:GenerateDataKey"],"Resource":["%s"],"Condition":{"StringEquals":{"kms:ViaService":"secretsmanager.` + region + `.amazonaws.com"}}}`
 
 const openStatement = `,{"Effect":"Allow","Action":"secretsmanager:RotateSecret","Resource":"*"}`
 
@@ -59,12 +62,19 @@ const denyDelete = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Princ
 // fill makes the account: functions spread over roles, rotating secrets spread over functions, the others without rotation.
 func fill(a *awstest.Account, s size) {
 	now := time.Now().UTC().Truncate(time.Second)
+	keys := make([]string, s.keys())
+	for i := range keys {
+		keys[i] = a.AddKey(awstest.Key{})
+	}
 	functions := make([]string, s.functions)
 	roleOf := func(i int) string { return fmt.Sprintf("rotation/team-%04d-rotator", i) }
 	inline := make([]strings.Builder, s.roles)
 	for i := range functions {
 		functions[i] = fmt.Sprintf("arn:aws:lambda:%s:%s:function:team-%04d-rotator", region, accountID, i)
-		extra := keyStatement
+		extra := ""
+		if used := s.keysOf(i, keys); len(used) > 0 {
+			extra = fmt.Sprintf(keyStatement, strings.Join(used, `","`))
+		}
 		if i%openEach == 1 {
 			extra += openStatement
 		}
@@ -90,10 +100,6 @@ func fill(a *awstest.Account, s size) {
 		}
 		a.AddFunction(f)
 	}
-	keys := make([]string, s.keys())
-	for i := range keys {
-		keys[i] = a.AddKey(awstest.Key{})
-	}
 	tags := []awstest.Tag{{Key: "team", Value: "payments"}, {Key: "environment", Value: "production"}}
 	description := ""
 	if s.heavy {
@@ -111,7 +117,7 @@ func fill(a *awstest.Account, s size) {
 		if i < s.rotating {
 			secret.RotationEnabled, secret.RotationLambdaARN, secret.RotationRules = &on, functions[i%s.functions], &awstest.RotationRules{AutomaticallyAfterDays: 30}
 			secret.Rotated, secret.NextRotation = secret.Changed, secret.Changed.AddDate(0, 0, 60)
-			if i%10 == 3 {
+			if i%keyEach == 3 {
 				secret.KmsKeyID = keys[i%len(keys)]
 			}
 			if i%20 == 4 {
@@ -120,6 +126,17 @@ func fill(a *awstest.Account, s size) {
 		}
 		a.AddSecret(secret)
 	}
+}
+
+// keysOf are the customer keys of a function's secrets.
+func (s size) keysOf(function int, keys []string) []string {
+	var used []string
+	for i := function; i < s.rotating; i += s.functions {
+		if i%keyEach == 3 && !slices.Contains(used, keys[i%len(keys)]) {
+			used = append(used, keys[i%len(keys)])
+		}
+	}
+	return used
 }
 
 // fullTags are as many and as long as AWS takes; half of the values differ from secret to secret.

@@ -50,7 +50,7 @@ func (s size) fewest() map[string]int {
 func (s size) usedKeys() int {
 	used := map[int]bool{}
 	for i := range s.rotating {
-		if i%10 == 3 {
+		if i%keyEach == 3 {
 			used[i%s.keys()] = true
 		}
 	}

@@ -47,7 +47,9 @@ func newOracle(w *world, expected, actual policy.Set, limit int) *oracle {
 	principals := false
 	for _, set := range []policy.Set{expected, actual} {
 		documents := slices.Concat(set.Identity, set.Resource)
-		if set.Boundary != nil {
+		if set.Relation == policy.ResourceOnly {
+			documents = set.Resource // the others are not asked, so they do not say how many values a key may have
+		} else if set.Boundary != nil {
 			documents = append(documents, set.Boundary)
 		}
 		for _, d := range documents {

@@ -141,7 +141,11 @@ func (w *witnesses) visit(all bool) {
 	for i := range queue {
 		w.writeRest(&queue[i])
 	}
-	// What another statement grants as well is shown only by a statement that has nothing else to show.
+	w.insist(queue)
+}
+
+// insist shows what another statement grants as well, where a statement has nothing else to show.
+func (w *witnesses) insist(queue []pendingWitness) {
 	for i := range queue {
 		if p := &queue[i]; p.covered && w.fresh(p) {
 			p.insist, p.next = true, 0

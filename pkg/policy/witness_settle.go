@@ -64,6 +64,7 @@ func (w *witnesses) lookAgain(variables []variableCase, found map[item]bool) {
 		direction Direction
 	}
 	done := map[place]bool{}
+	var queue []pendingWitness
 	for _, at := range w.openItems() {
 		here := place{at.group, at.direction}
 		if done[here] {
@@ -79,9 +80,11 @@ func (w *witnesses) lookAgain(variables []variableCase, found map[item]bool) {
 			if !d.vague && w.state[w.itemOf(&p)] != itemShown {
 				w.write(&p)
 				w.writeRest(&p)
+				queue = append(queue, p)
 			}
 		}
 	}
+	w.insist(queue)
 }
 
 // doubtText says why a difference could not be settled.

@@ -39,6 +39,8 @@ func reads(stack awscdk.Stack, region string, getFunction bool) []awsiam.PolicyS
 			"secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy",
 		}, []string{in("secretsmanager", "secret:*")}, nil),
 		statement("ReadFunctions", awsiam.Effect_ALLOW, functions, []string{in("lambda", "function:*")}, nil),
+		// None of the three has a resource; see "Actions, resources, and condition keys" for AWS Lambda and for Amazon Resource Group Tagging API.
+		statement("ReadFunctionsInPages", awsiam.Effect_ALLOW, []string{"lambda:GetAccountSettings", "lambda:ListFunctions", "tag:GetResources"}, []string{"*"}, nil),
 		statement("ReadRoles", awsiam.Effect_ALLOW, []string{
 			"iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies",
 		}, []string{*arn(stack, "iam", "role/*")}, nil),

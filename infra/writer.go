@@ -32,11 +32,6 @@ func newWriter(stack awscdk.Stack, s Settings, reader awsiam.Role) awsiam.Role {
 		Sid: jsii.String("NothingElse"), Effect: awsiam.Effect_DENY,
 		NotActions: jsii.Strings(append(iamWrites, lambdaWrites...)...), Resources: jsii.Strings("*"),
 	}))
-	if s.Mode == modeEnforce {
-		// Which functions run with a role is read before anything is taken from it. ListFunctions has no resource; see "Actions, resources, and
-		// condition keys for AWS Lambda".
-		reader.AddToPolicy(statement("ListFunctions", awsiam.Effect_ALLOW, []string{"lambda:ListFunctions"}, []string{"*"}, nil))
-	}
 	reader.AddToPolicy(statement("AssumeWriter", awsiam.Effect_ALLOW, []string{"sts:AssumeRole"}, []string{*role.RoleArn()}, nil))
 	return role
 }

@@ -31,6 +31,8 @@ func lambdaRoute(method, escaped string) (string, map[string]string, bool) {
 	case len(parts) == 3 && parts[0] == "2017-03-31" && parts[1] == "tags":
 		shape += "tags"
 		vars["Resource"] = parts[2]
+	case len(parts) == 2 && parts[0] == "2016-08-19" && parts[1] == "account-settings":
+		shape += "account-settings"
 	case len(parts) >= 3 && parts[0] == "2015-03-31" && parts[1] == "functions":
 		vars["FunctionName"] = parts[2]
 		shape += "function"
@@ -68,6 +70,7 @@ var lambdaRoutes = map[string]string{
 	"PUT resource-policy":        "PutResourcePolicy",
 	"DELETE resource-policy":     "DeleteResourcePolicy",
 	"GET tags":                   "ListTags",
+	"GET account-settings":       "GetAccountSettings",
 }
 
 func functionOperations() []*operation {
@@ -81,8 +84,10 @@ func functionOperations() []*operation {
 	}
 	list := op("ListFunctions", listFunctions)
 	list.resource = nil
+	settings := op("GetAccountSettings", getAccountSettings)
+	settings.resource = nil
 	return []*operation{
-		list,
+		list, settings,
 		op("GetFunction", getFunction),
 		op("GetFunctionConfiguration", getFunctionConfiguration),
 		op("ListVersionsByFunction", listVersions),
@@ -341,6 +346,18 @@ func listFunctions(x *exchange) (any, error) {
 		out.Functions = append(out.Functions, configurationOf(e.name, x.acct.functionARN(x.reg, e.name, qualifier), e.version, config, true))
 	}
 	return out, nil
+}
+
+// getAccountSettings counts the functions. The limits are those of an account that asked for no others (Lambda Developer Guide, "Lambda
+// quotas").
+func getAccountSettings(x *exchange) (any, error) {
+	type limit struct{ TotalCodeSize, CodeSizeUnzipped, CodeSizeZipped, ConcurrentExecutions, UnreservedConcurrentExecutions int64 }
+	type usage struct{ TotalCodeSize, FunctionCount int64 }
+	n := int64(len(x.reg.functions.names))
+	return struct {
+		AccountLimit limit
+		AccountUsage usage
+	}{limit{80 << 30, 250 << 20, 50 << 20, 1000, 1000}, usage{n << 10, n}}, nil
 }
 
 // unqualified finds the function of a request that must not name a version.

@@ -50,6 +50,8 @@ func protocolOf(service string) protocol {
 		return jsonProtocol{message: "Message", slow: "Rate exceeded"}
 	case "kms":
 		return jsonProtocol{message: "message", slow: "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls."}
+	case "tag":
+		return jsonProtocol{message: "Message", slow: "Rate exceeded"}
 	case "lambda":
 		return restProtocol{}
 	case "iam":

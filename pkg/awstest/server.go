@@ -182,7 +182,11 @@ func parseScope(header string) (scope, bool) {
 	if len(parts) != 5 || parts[4] != "aws4_request" {
 		return scope{}, false
 	}
-	return scope{key: parts[0], region: parts[2], service: parts[3]}, true
+	service := parts[3]
+	if service == "tagging" {
+		service = "tag" // the signature's name of a service is not always that of its actions
+	}
+	return scope{key: parts[0], region: parts[2], service: service}, true
 }
 
 // sleep waits, and says whether the caller is still there.
@@ -205,7 +209,7 @@ func operations() map[string]*operation {
 	all := map[string]*operation{}
 	for _, ops := range [][]*operation{
 		secretOperations(), functionOperations(), permissionOperations(), roleOperations(), managedPolicyOperations(),
-		userOperations(), keyOperations(), tokenOperations(), topicOperations(), stackOperations(),
+		userOperations(), keyOperations(), tokenOperations(), topicOperations(), stackOperations(), taggedOperations(),
 	} {
 		for _, op := range ops {
 			all[op.service+":"+op.name] = op

@@ -91,7 +91,7 @@ func TestTargetsFileAndConfigNameOneRole(t *testing.T) {
 
 // TestSessionMayMakeEveryReadOfInventoryAndNoOther compares the session policy with the client interfaces that package inventory reads with.
 func TestSessionMayMakeEveryReadOfInventoryAndNoOther(t *testing.T) {
-	services := map[string]string{"Secrets": "secretsmanager", "Functions": "lambda", "Roles": "iam", "Users": "iam", "Keys": "kms", "Stacks": "cloudformation"}
+	services := map[string]string{"Secrets": "secretsmanager", "Functions": "lambda", "Tagged": "tag", "Roles": "iam", "Users": "iam", "Keys": "kms", "Stacks": "cloudformation"}
 	want := map[string]bool{}
 	clients := reflect.TypeFor[inventory.Clients]()
 	for i := range clients.NumField() {

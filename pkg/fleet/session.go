@@ -14,6 +14,7 @@ import (
 var reads = []string{
 	"secretsmanager:ListSecrets", "secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy",
 	"lambda:GetFunctionConfiguration", "lambda:GetFunction", "lambda:GetPolicy", "lambda:ListTags", "lambda:ListAliases", "lambda:ListVersionsByFunction",
+	"lambda:GetAccountSettings", "lambda:ListFunctions", "tag:GetResources",
 	"iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:GetPolicy", "iam:GetPolicyVersion",
 	"iam:GetAccountSummary", "iam:GetAccountAuthorizationDetails",
 	"iam:GetUser", "iam:ListUserPolicies", "iam:GetUserPolicy", "iam:ListAttachedUserPolicies", "iam:ListGroupsForUser",
@@ -33,7 +34,7 @@ func sessionPolicy(mode repair.Mode, writer string) (string, error) {
 	}
 	statements := []statement{{"Allow", "*", reads}}
 	if mode.Writes() {
-		statements = append(statements, statement{"Allow", writer, []string{"sts:AssumeRole"}}, statement{"Allow", "*", []string{"lambda:ListFunctions"}})
+		statements = append(statements, statement{"Allow", writer, []string{"sts:AssumeRole"}})
 	}
 	text, err := json.Marshal(struct {
 		Version   string

@@ -9,7 +9,7 @@ import (
 // key is that of the group that a bundle becomes.
 func key(b []*unit) string {
 	g := rotation.Group{Setups: make([]rotation.Setup, 1)}
-	g.Setups[0].Function.ARN, g.Setups[0].Role.ARN, g.Setups[0].Secrets = b[0].function.ARN, b[0].role, b[0].secrets
+	g.Setups[0].Function.ARN, g.Setups[0].Role.ARN = b[0].function.ARN, b[0].role
 	return g.Key()
 }
 
@@ -25,6 +25,6 @@ func after(place string, bundles [][]*unit) [][]*unit {
 const restChunk = 1000
 
 // restAfter are the secrets that nothing of ours rotates behind a place.
-func restAfter(place string, rest []rotation.Secret) []rotation.Secret {
-	return slices.DeleteFunc(rest, func(s rotation.Secret) bool { return rotation.KeyOfRest(s.ARN) <= place })
+func restAfter(place string, rest []waiting) []waiting {
+	return slices.DeleteFunc(rest, func(s waiting) bool { return rotation.KeyOfRest(s.arn) <= place })
 }

@@ -1,20 +1,16 @@
 package inventory
 
 import (
-	"bytes"
-	"compress/flate"
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/rotationguard/rotationguard/pkg/rotation"
+	"github.com/rotationguard/rotationguard/pkg/spill"
 )
 
 // What a role costs one by one (GetRole, ListRolePolicies, GetRolePolicy, ListAttachedRolePolicies), and how many entities
@@ -26,12 +22,12 @@ const (
 	bulkWorthFrom = 10 // roles: below, asking what the account has costs more than it can save
 )
 
-// bulkRoles are roles and managed policies that were read in pages, packed until each is taken.
+// bulkRoles are roles and managed policies that were read in pages, set aside until each is taken.
 type bulkRoles struct {
-	mu       sync.Mutex
+	store    *spill.Store
 	wanted   map[rotation.ARN]bool
-	roles    map[rotation.ARN][]byte
-	policies map[rotation.ARN][]byte
+	roles    map[rotation.ARN]spill.Ref
+	policies map[rotation.ARN]spill.Ref
 }
 
 // bulkRole is what is kept of a role in a page.
@@ -58,8 +54,7 @@ func (r *run) readBulk(ctx context.Context, wanted map[rotation.ARN]bool) error 
 	if entities == 0 || (entities+entitiesAPage-1)/entitiesAPage >= len(wanted)*callsPerRole {
 		return nil
 	}
-	b := &bulkRoles{wanted: wanted, roles: map[rotation.ARN][]byte{}, policies: map[rotation.ARN][]byte{}}
-	pack := newPacker()
+	b := &bulkRoles{store: &r.store, wanted: wanted, roles: map[rotation.ARN]spill.Ref{}, policies: map[rotation.ARN]spill.Ref{}}
 	var marker *string
 	seen := map[string]bool{}
 	for {
@@ -69,7 +64,7 @@ func (r *run) readBulk(ctx context.Context, wanted map[rotation.ARN]bool) error 
 		if err != nil {
 			return onlyStop(err)
 		}
-		if err := b.take(page, pack); err != nil {
+		if err := b.take(page); err != nil {
 			return err
 		}
 		if !page.IsTruncated || aws.ToString(page.Marker) == "" {
@@ -91,21 +86,21 @@ func onlyStop(err error) error {
 	return nil
 }
 
-func (b *bulkRoles) take(page *iam.GetAccountAuthorizationDetailsOutput, pack *packer) error {
+func (b *bulkRoles) take(page *iam.GetAccountAuthorizationDetailsOutput) error {
 	for i := range page.RoleDetailList {
 		d := &page.RoleDetailList[i]
 		arn := rotation.ARN(aws.ToString(d.Arn))
 		if !b.wanted[arn] {
 			continue
 		}
-		packed, err := pack.pack(bulkRole{types.Role{
+		at, err := b.store.Put(bulkRole{types.Role{
 			Arn: d.Arn, RoleId: d.RoleId, RoleName: d.RoleName, AssumeRolePolicyDocument: d.AssumeRolePolicyDocument, PermissionsBoundary: d.PermissionsBoundary,
 			RoleLastUsed: d.RoleLastUsed, Tags: d.Tags,
 		}, d.RolePolicyList, d.AttachedManagedPolicies})
 		if err != nil {
 			return err
 		}
-		b.roles[arn] = packed
+		b.roles[arn] = at
 	}
 	for i := range page.Policies {
 		p := &page.Policies[i]
@@ -114,38 +109,32 @@ func (b *bulkRoles) take(page *iam.GetAccountAuthorizationDetailsOutput, pack *p
 			if aws.ToString(v.VersionId) != aws.ToString(p.DefaultVersionId) || aws.ToString(v.Document) == "" {
 				continue
 			}
-			packed, err := pack.pack(bulkPolicy{aws.ToString(v.VersionId), *v.Document})
+			at, err := b.store.Put(bulkPolicy{aws.ToString(v.VersionId), *v.Document})
 			if err != nil {
 				return err
 			}
-			b.policies[rotation.ARN(aws.ToString(p.Arn))] = packed
+			b.policies[rotation.ARN(aws.ToString(p.Arn))] = at
 		}
 	}
 	return nil
 }
 
-// role gives a role once.
 func (b *bulkRoles) role(arn rotation.ARN) (bulkRole, bool) {
 	if b == nil {
 		return bulkRole{}, false
 	}
-	b.mu.Lock()
-	packed, ok := b.roles[arn]
-	delete(b.roles, arn)
-	b.mu.Unlock()
+	at, ok := b.roles[arn]
 	var role bulkRole
-	return role, ok && unpack(packed, &role) == nil
+	return role, ok && b.store.Get(at, &role) == nil
 }
 
 func (b *bulkRoles) policy(arn rotation.ARN) (bulkPolicy, bool) {
 	if b == nil {
 		return bulkPolicy{}, false
 	}
-	b.mu.Lock()
-	packed, ok := b.policies[arn]
-	b.mu.Unlock()
+	at, ok := b.policies[arn]
 	var p bulkPolicy
-	return p, ok && unpack(packed, &p) == nil
+	return p, ok && b.store.Get(at, &p) == nil
 }
 
 // fromBulk is a role as pages gave it, the same as if it had been read on its own.
@@ -173,33 +162,4 @@ func (r *run) fromBulk(ctx context.Context, s *site, role rotation.Role, is *bul
 	}
 	rotation.Distinguish(role.Identity)
 	return role, nil
-}
-
-// packer makes values small while they wait: documents of one account are much alike.
-type packer struct {
-	text bytes.Buffer
-	w    *flate.Writer
-}
-
-func newPacker() *packer {
-	p := &packer{}
-	p.w, _ = flate.NewWriter(&p.text, flate.BestSpeed) // fails only for a level that there is not
-	return p
-}
-
-func (p *packer) pack(v any) ([]byte, error) {
-	p.text.Reset()
-	p.w.Reset(&p.text)
-	err := json.NewEncoder(p.w).Encode(v)
-	if err == nil {
-		err = p.w.Close()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("packing what was read: %w", err)
-	}
-	return bytes.Clone(p.text.Bytes()), nil
-}
-
-func unpack(packed []byte, into any) error {
-	return json.NewDecoder(flate.NewReader(bytes.NewReader(packed))).Decode(into)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
 
@@ -47,6 +48,13 @@ type lambdaAPI interface {
 	ListTags(context.Context, *lambda.ListTagsInput, ...func(*lambda.Options)) (*lambda.ListTagsOutput, error)
 	ListAliases(context.Context, *lambda.ListAliasesInput, ...func(*lambda.Options)) (*lambda.ListAliasesOutput, error)
 	ListVersionsByFunction(context.Context, *lambda.ListVersionsByFunctionInput, ...func(*lambda.Options)) (*lambda.ListVersionsByFunctionOutput, error)
+	GetAccountSettings(context.Context, *lambda.GetAccountSettingsInput, ...func(*lambda.Options)) (*lambda.GetAccountSettingsOutput, error)
+	ListFunctions(context.Context, *lambda.ListFunctionsInput, ...func(*lambda.Options)) (*lambda.ListFunctionsOutput, error)
+}
+
+// taggedAPI is what reading the tags of many functions takes.
+type taggedAPI interface {
+	GetResources(context.Context, *resourcegroupstaggingapi.GetResourcesInput, ...func(*resourcegroupstaggingapi.Options)) (*resourcegroupstaggingapi.GetResourcesOutput, error)
 }
 
 // iamAPI is what reading a role takes.
@@ -90,6 +98,7 @@ type stacksAPI interface {
 type Clients struct {
 	Secrets   secretsAPI
 	Functions lambdaAPI
+	Tagged    taggedAPI
 	Roles     iamAPI
 	Users     usersAPI
 	Keys      kmsAPI
@@ -107,6 +116,7 @@ func NewClients(cfg aws.Config) Clients {
 	return Clients{
 		Secrets:     secretsmanager.NewFromConfig(cfg),
 		Functions:   lambda.NewFromConfig(cfg),
+		Tagged:      resourcegroupstaggingapi.NewFromConfig(cfg),
 		Roles:       iam.NewFromConfig(cfg),
 		Users:       iam.NewFromConfig(cfg),
 		Keys:        kms.NewFromConfig(cfg),

@@ -24,8 +24,8 @@ func TestClientsOnlyRead(t *testing.T) {
 			}
 		}
 	}
-	if interfaces != 6 {
-		t.Errorf("%d client interfaces were looked at, want 6", interfaces)
+	if interfaces != 7 {
+		t.Errorf("%d client interfaces were looked at, want 7", interfaces)
 	}
 }
 

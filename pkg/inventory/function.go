@@ -34,16 +34,17 @@ func isFunction(arn rotation.ARN) bool {
 	return err == nil && ok && name != "" && p.Service == "lambda" && p.Region != "" && len(p.Account) == 12
 }
 
-// configuration reads a function at its qualifier. Environment values, code location and description are not kept.
-func (r *run) configuration(ctx context.Context, arn rotation.ARN) (rotation.Function, error) {
+// configuration reads a function at its qualifier; settled says that it was last changed long ago. Environment values, code location and
+// description are not kept.
+func (r *run) configuration(ctx context.Context, arn rotation.ARN) (f rotation.Function, settled bool, err error) {
 	call := "lambda:GetFunctionConfiguration"
 	if r.reader.options.UseGetFunction {
 		call = "lambda:GetFunction"
 	}
-	f := rotation.Function{ARN: arn}
-	fail := func(gap *rotation.Gap) (rotation.Function, error) {
+	f = rotation.Function{ARN: arn}
+	fail := func(gap *rotation.Gap) (rotation.Function, bool, error) {
 		f.Presence, f.Gaps = rotation.Unreadable, append(f.Gaps, *gap)
-		return f, nil
+		return f, false, nil
 	}
 	if !isFunction(arn) {
 		return fail(&rotation.Gap{Call: call, Resource: rotation.OneLine(string(arn)), Code: codeMalformedARN, Message: "the secret's RotationLambdaARN is not the ARN of a function"})
@@ -51,7 +52,7 @@ func (r *run) configuration(ctx context.Context, arn rotation.ARN) (rotation.Fun
 	s, gap, err := r.site(ctx, arn.Parts().Account, call, string(arn))
 	switch {
 	case err != nil:
-		return f, err
+		return f, false, err
 	case gap != nil:
 		return fail(gap)
 	}
@@ -59,11 +60,11 @@ func (r *run) configuration(ctx context.Context, arn rotation.ARN) (rotation.Fun
 	switch {
 	case err != nil && absent(err): // the function, the version or the alias
 		f.Presence = rotation.Absent
-		return f, nil
+		return f, false, nil
 	case err != nil:
 		g, err := s.gap(call, string(arn), err)
 		if err != nil {
-			return f, err
+			return f, false, err
 		}
 		return fail(&g)
 	}
@@ -73,7 +74,7 @@ func (r *run) configuration(ctx context.Context, arn rotation.ARN) (rotation.Fun
 	if v := out.VpcConfig; v != nil && len(v.SubnetIds) > 0 {
 		f.VPC, f.Subnets, f.SecurityGroups = aws.ToString(v.VpcId), slices.Sorted(slices.Values(v.SubnetIds)), slices.Sorted(slices.Values(v.SecurityGroupIds))
 	}
-	return f, nil
+	return f, isSettled(out.LastModified), nil
 }
 
 // askConfiguration reads a configuration with GetFunctionConfiguration, or with GetFunction, which answers with the tags too (nil: not read).
@@ -100,7 +101,7 @@ func (r *run) askConfiguration(ctx context.Context, s *site, arn rotation.ARN) (
 		tags = map[string]string{}
 	}
 	return &lambda.GetFunctionConfigurationOutput{
-		Role: c.Role, State: c.State, StateReasonCode: c.StateReasonCode, LastUpdateStatus: c.LastUpdateStatus,
+		Role: c.Role, LastModified: c.LastModified, State: c.State, StateReasonCode: c.StateReasonCode, LastUpdateStatus: c.LastUpdateStatus,
 		LastUpdateStatusReasonCode: c.LastUpdateStatusReasonCode, VpcConfig: c.VpcConfig,
 	}, tags, nil
 }

@@ -34,8 +34,11 @@ func (r *run) knownGroups(ctx context.Context, scope rotation.Scope, yield func(
 			}
 		}
 	}
-	units, _ := k.units()
-	if err := r.configurations(ctx, units); err != nil {
+	units, _, err := k.units()
+	if err != nil {
+		return err
+	}
+	if err := r.configurations(ctx, scope, units); err != nil {
 		return err
 	}
 	shared, err := k.sharing(ctx, units)
@@ -47,10 +50,13 @@ func (r *run) knownGroups(ctx context.Context, scope rotation.Scope, yield func(
 		for _, u := range units {
 			configured[u.function.ARN] = u
 		}
-		all, _ := k.units()
+		all, _, err := k.units()
+		if err != nil {
+			return err
+		}
 		for _, u := range all {
 			if done := configured[u.function.ARN]; done != nil && u.function.ARN != "" {
-				u.function, u.role = done.function, done.role
+				u.function, u.role, u.settled = done.function, done.role, done.settled
 			}
 		}
 		units = all
@@ -60,7 +66,10 @@ func (r *run) knownGroups(ctx context.Context, scope rotation.Scope, yield func(
 			return err
 		}
 	}
-	_, rest := k.units()
+	_, rest, err := k.units()
+	if err != nil {
+		return err
+	}
 	return r.emit(ctx, bundle(units), rest, k.listing(), yield)
 }
 
@@ -139,14 +148,20 @@ func (k *knownRun) describeAll(ctx context.Context, ids []string) ([]rotation.Se
 }
 
 // units are the units of the secrets read so far, of which those of picked functions are picked, and the secrets that no function rotates.
-func (k *knownRun) units() ([]*unit, []rotation.Secret) {
+func (k *knownRun) units() ([]*unit, []waiting, error) {
 	slices.SortStableFunc(k.secrets, bySecretARN)
-	k.run.declare(k.secrets)
-	units, rest := k.run.split(rotation.Scope{}, k.secrets)
+	all := make([]waiting, len(k.secrets))
+	for i := range k.secrets {
+		var err error
+		if all[i], err = k.run.wait(&k.secrets[i], true, false); err != nil {
+			return nil, nil, err
+		}
+	}
+	units, rest := k.run.split(all)
 	for _, u := range units {
 		u.picked = u.function.ARN == "" || k.picked[u.function.ARN]
 	}
-	return units, rest
+	return units, rest, nil
 }
 
 // sharing reads the secrets of the functions that are known to run with the role of a picked one, and answers with these functions.

@@ -41,6 +41,8 @@ var pools = map[string]pool{
 	"lambda:ListAliases":               poolFunctionRead,
 	"lambda:ListVersionsByFunction":    poolFunctionRead,
 	"lambda:GetFunction":               poolFunctionGet,
+	"lambda:GetAccountSettings":        poolFunctionRead,
+	"lambda:ListFunctions":             poolFunctionRead,
 	"lambda:GetPolicy":                 poolFunctionPolicy,
 }
 

@@ -100,7 +100,9 @@ func (r *Reader) Groups(ctx context.Context, scope rotation.Scope) iter.Seq2[rot
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		stopped := false
-		err := newRun(r).groups(ctx, scope, func(g rotation.Group) bool {
+		x := newRun(r)
+		defer x.close()
+		err := x.groups(ctx, scope, func(g rotation.Group) bool {
 			stopped = !yield(g, nil)
 			return !stopped
 		})
@@ -112,7 +114,9 @@ func (r *Reader) Groups(ctx context.Context, scope rotation.Scope) iter.Seq2[rot
 
 // Role reads one role with everything that decides what it may do.
 func (r *Reader) Role(ctx context.Context, arn rotation.ARN) (rotation.Role, error) {
-	return newRun(r).role(ctx, arn, arn.Parts().Account)
+	x := newRun(r)
+	defer x.close()
+	return x.role(ctx, arn, arn.Parts().Account)
 }
 
 func (r *Reader) remember(function, role rotation.ARN) {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rotationguard/rotationguard/pkg/rotation"
+	"github.com/rotationguard/rotationguard/pkg/spill"
 )
 
 // run is one reading: what has been read so far and may be needed again, so that each thing is read once. Functions and roles are not among
@@ -26,13 +27,24 @@ type run struct {
 	grants  memo[grantsOf, grantsRead]
 	stacks  memo[string, stackParameters]
 	masters memo[rotation.ARN, rotation.Secret]
-	secrets memo[rotation.ARN, rotation.Policy] // secrets' resource policies
+	own     secretPolicies // secrets' resource policies
 	others  memo[rotation.ARN, qualified]
 	bulk    *bulkRoles            // nil where roles are read one by one
 	used    map[rotation.ARN]bool // the functions that secrets name, as they name them
+	count   int                   // functions of the account, 0 while nobody asked
+	tags    *bulkTags             // nil where functions' tags are read one by one
+	early   *early                // nil where nothing is read before the account is listed
+	store   spill.Store           // what has been read and waits for its group
 }
 
-func newRun(r *Reader) *run { return &run{reader: r, home: r.home, account: r.options.Account} }
+func newRun(r *Reader) *run {
+	x := &run{reader: r, home: r.home, account: r.options.Account}
+	x.own.store = &x.store
+	return x
+}
+
+// close frees what waits for a group that nobody asks for any more.
+func (r *run) close() { _ = r.store.Close() } // nothing that was read is lost by it
 
 // groups is the whole reading: list, configurations, then role by role.
 func (r *run) groups(ctx context.Context, scope rotation.Scope, yield func(rotation.Group) bool) error {
@@ -42,24 +54,30 @@ func (r *run) groups(ctx context.Context, scope rotation.Scope, yield func(rotat
 	if scope.Known != nil {
 		return r.knownGroups(ctx, scope, yield)
 	}
-	secrets, err := r.list(ctx)
+	if scope.All() && scope.After == "" {
+		r.early = newEarly(ctx, r)
+		defer func() { _ = r.early.stop() }() // what ends it early ends the reading below
+	}
+	secrets, err := r.list(ctx, scope)
 	if err != nil {
 		return err
 	}
-	if secrets, err = r.pick(ctx, scope, secrets); err != nil {
-		return err
-	}
-	r.declare(secrets)
 	listing := &rotation.Listing{Complete: true, Secrets: make([]rotation.ARN, len(secrets))}
 	for i := range secrets {
-		listing.Secrets[i] = secrets[i].ARN
+		listing.Secrets[i] = secrets[i].arn
 	}
-	units, rest := r.split(scope, secrets)
-	if err := r.configurations(ctx, units); err != nil {
+	units, rest := r.split(secrets)
+	if err := r.configurations(ctx, scope, units); err != nil {
 		return err
 	}
 	bundles := after(scope.After, bundle(units))
 	if err := r.readBulk(ctx, r.rolesOf(bundles)); err != nil {
+		return err
+	}
+	if err := r.readTags(ctx, bundles); err != nil {
+		return err
+	}
+	if err := r.early.stop(); err != nil {
 		return err
 	}
 	return r.emit(ctx, bundles, restAfter(scope.After, rest), listing, yield)
@@ -76,14 +94,11 @@ func (r *run) rolesOf(bundles [][]*unit) map[rotation.ARN]bool {
 	return wanted
 }
 
-// declare sets what the configuration and the tags say about each secret.
-func (r *run) declare(secrets []rotation.Secret) {
-	for i := range secrets {
-		s := &secrets[i]
-		s.Excluded = r.reader.options.Rules.Excluded(s)
-		if s.Kind == rotation.KindLambda || s.Kind == rotation.KindExternal {
-			s.Declaration = rotation.Declare(r.reader.options.Rules, s, nil)
-		}
+// declare sets what the configuration and the tags say about a secret.
+func (r *run) declare(s *rotation.Secret) {
+	s.Excluded = r.reader.options.Rules.Excluded(s)
+	if s.Kind == rotation.KindLambda || s.Kind == rotation.KindExternal {
+		s.Declaration = rotation.Declare(r.reader.options.Rules, s, nil)
 	}
 }
 
@@ -91,17 +106,21 @@ func (r *run) declare(secrets []rotation.Secret) {
 type unit struct {
 	function rotation.Function // empty for external secrets
 	role     rotation.ARN
-	secrets  []rotation.Secret
+	secrets  []waiting
 	picked   bool // the scope picks one of its secrets
 	live     bool // one of its secrets is not scheduled for deletion
 	checked  bool // a verdict depends on it
+	open     bool // the stack of its function may say more about one of its secrets
+	listed   bool // its role is known from a list; its configuration is still to be read
+	settled  bool // the function was made or changed long ago
 }
 
-func (r *run) add(u *unit, s rotation.Secret, picked bool) {
-	u.secrets = append(u.secrets, s)
-	u.picked = u.picked || picked
-	u.live = u.live || !s.Deleting
-	u.checked = u.checked || r.checks(&s)
+func (u *unit) add(s *waiting) {
+	u.secrets = append(u.secrets, *s)
+	u.picked = u.picked || s.picked
+	u.live = u.live || !s.deleting
+	u.checked = u.checked || s.checked
+	u.open = u.open || s.open
 }
 
 // checks says whether the secret gets a verdict that depends on what is read.
@@ -114,31 +133,31 @@ func (u *unit) account() string {
 	if u.function.ARN != "" {
 		return u.function.ARN.Parts().Account
 	}
-	return u.secrets[0].ARN.Parts().Account
+	return u.secrets[0].arn.Parts().Account
 }
 
 // split sorts the secrets by what rotates them. Of those that nothing of ours rotates, only picked ones are kept.
-func (r *run) split(scope rotation.Scope, secrets []rotation.Secret) (units []*unit, rest []rotation.Secret) {
+func (r *run) split(secrets []waiting) (units []*unit, rest []waiting) {
 	functions, externals := map[rotation.ARN]*unit{}, map[rotation.ARN]*unit{}
-	for _, s := range secrets {
-		picked := scope.All() || picks(scope, &s)
+	for i := range secrets {
+		s := &secrets[i]
 		switch {
-		case s.Kind == rotation.KindLambda && s.FunctionARN != "":
-			u := functions[s.FunctionARN]
+		case s.function != "":
+			u := functions[s.function]
 			if u == nil {
-				u = &unit{function: rotation.Function{ARN: s.FunctionARN}}
-				functions[s.FunctionARN] = u
+				u = &unit{function: rotation.Function{ARN: s.function}}
+				functions[s.function] = u
 			}
-			r.add(u, s, picked)
-		case s.Kind == rotation.KindExternal && s.ExternalRole != "":
-			u := externals[s.ExternalRole]
+			u.add(s)
+		case s.role != "":
+			u := externals[s.role]
 			if u == nil {
-				u = &unit{role: s.ExternalRole}
-				externals[s.ExternalRole] = u
+				u = &unit{role: s.role}
+				externals[s.role] = u
 			}
-			r.add(u, s, picked)
-		case picked:
-			rest = append(rest, s)
+			u.add(s)
+		case s.picked:
+			rest = append(rest, *s)
 		}
 	}
 	r.used = make(map[rotation.ARN]bool, len(functions))
@@ -152,13 +171,19 @@ func (r *run) split(scope rotation.Scope, secrets []rotation.Secret) (units []*u
 	return units, rest
 }
 
-// configurations reads the picked functions' configurations, and those of all others, because only then is it known which share a role:
-// the ceiling of a role is what all its functions need.
-func (r *run) configurations(ctx context.Context, units []*unit) error {
+// configurations finds out which functions share a role, picked ones and all others: the ceiling of a role is what all its functions need.
+// Where a list of the account's functions tells it with few calls, it does, and each configuration is read later with its group; else the
+// configurations are read here.
+func (r *run) configurations(ctx context.Context, scope rotation.Scope, units []*unit) error {
+	if scope.All() {
+		if err := r.listRoles(ctx, units, r.worthStreaming(units)); err != nil {
+			return err
+		}
+	}
 	var picked, others []*unit
 	for _, u := range units {
 		switch {
-		case !u.live || u.function.ARN == "":
+		case !u.live || u.function.ARN == "" || u.listed:
 		case u.picked:
 			picked = append(picked, u)
 		default:
@@ -181,7 +206,10 @@ func (r *run) configurations(ctx context.Context, units []*unit) error {
 		return known && !shared[role]
 	})
 	r.reader.mu.Unlock()
-	return r.configure(ctx, others)
+	if err := r.listRoles(ctx, others, len(others)); err != nil {
+		return err
+	}
+	return r.configure(ctx, slices.DeleteFunc(others, func(u *unit) bool { return u.listed }))
 }
 
 func (r *run) configure(ctx context.Context, units []*unit) error {
@@ -193,13 +221,13 @@ func (r *run) configure(ctx context.Context, units []*unit) error {
 	g.SetLimit(concurrency)
 	for _, u := range units {
 		g.Go(func() error {
-			f, err := r.configuration(gctx, u.function.ARN)
+			f, settled, err := r.configured(gctx, u.function.ARN)
 			if err != nil {
 				return err
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			u.function, u.role = f, f.Role
+			u.function, u.role, u.settled = f, f.Role, settled
 			if f.Presence == rotation.Present {
 				r.reader.remember(f.ARN, f.Role)
 			}
@@ -232,7 +260,7 @@ func bundle(units []*unit) [][]*unit {
 }
 
 // emit reads the bundles, several at a time, and yields them in order; the secrets that nothing of ours rotates come last.
-func (r *run) emit(ctx context.Context, bundles [][]*unit, rest []rotation.Secret, listing *rotation.Listing, yield func(rotation.Group) bool) error {
+func (r *run) emit(ctx context.Context, bundles [][]*unit, rest []waiting, listing *rotation.Listing, yield func(rotation.Group) bool) error {
 	type answer struct {
 		group rotation.Group
 		err   error
@@ -279,7 +307,11 @@ func (r *run) emit(ctx context.Context, bundles [][]*unit, rest []rotation.Secre
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	for chunk := range slices.Chunk(rest, restChunk) {
+	for stored := range slices.Chunk(rest, restChunk) {
+		chunk, err := r.load(stored)
+		if err != nil {
+			return err
+		}
 		if !yield(rotation.Group{Setups: []rotation.Setup{newSetup(chunk)}, Listed: listing}) {
 			return nil
 		}
@@ -302,13 +334,32 @@ func (r *run) group(ctx context.Context, units []*unit, listing *rotation.Listin
 			return g, err
 		}
 	}
+	// One role may have many functions: they are read side by side as groups are.
+	reading, rctx := errgroup.WithContext(ctx)
+	reading.SetLimit(concurrency)
 	for i, u := range units {
-		s := newSetup(u.secrets)
-		s.Function, s.Role = u.function, role
-		if err := r.fill(ctx, u, &s); err != nil {
-			return g, err
-		}
-		g.Setups[i] = s
+		reading.Go(func() error {
+			secrets, err := r.load(u.secrets)
+			if err != nil {
+				return err
+			}
+			s := newSetup(secrets)
+			s.Role = role
+			if u.listed {
+				if err := r.configureListed(rctx, u); err != nil {
+					return err
+				}
+			}
+			s.Function = u.function
+			if err := r.fill(rctx, u, &s); err != nil {
+				return err
+			}
+			g.Setups[i] = s
+			return nil
+		})
+	}
+	if err := reading.Wait(); err != nil {
+		return g, err
 	}
 	slices.SortStableFunc(g.Setups, func(a, b rotation.Setup) int { return cmp.Compare(a.Function.ARN, b.Function.ARN) })
 	return g, nil
@@ -324,7 +375,7 @@ func (r *run) fill(ctx context.Context, u *unit, s *rotation.Setup) error {
 			return nil
 		}
 		if u.checked && isFunction(f.ARN) {
-			if f.Policy, err = r.functionPolicy(ctx, f.ARN); err != nil {
+			if f.Policy, err = r.functionPolicyOnce(ctx, f.ARN); err != nil {
 				return err
 			}
 			if r.reader.options.AllQualifiers && f.Presence == rotation.Present {
@@ -336,7 +387,7 @@ func (r *run) fill(ctx context.Context, u *unit, s *rotation.Setup) error {
 		if f.Presence != rotation.Present {
 			return nil
 		}
-		if err := r.declareFromStack(ctx, s); err != nil {
+		if err := r.declareFromStack(ctx, u, s); err != nil {
 			return err
 		}
 	}
@@ -353,13 +404,12 @@ func (r *run) fill(ctx context.Context, u *unit, s *rotation.Setup) error {
 }
 
 // declareFromStack asks the function's stack for a master where neither configuration nor tags settle it.
-func (r *run) declareFromStack(ctx context.Context, s *rotation.Setup) error {
-	open := func(secret rotation.Secret) bool {
-		d := secret.Declaration
-		return !secret.Deleting && (r.reader.options.Everything || d.StrategySource == rotation.SourceDefault || d.Strategy != rotation.SingleUser && d.Master == "")
-	}
-	if !slices.ContainsFunc(s.Secrets, open) {
+func (r *run) declareFromStack(ctx context.Context, u *unit, s *rotation.Setup) error {
+	if !u.open {
 		return nil
+	}
+	if s.Function.Tags == nil {
+		s.Function.Tags = r.tags.of(s.Function.ARN, u.settled)
 	}
 	if err := r.readStack(ctx, &s.Function); err != nil {
 		return err
@@ -387,7 +437,7 @@ func (r *run) fillMasters(ctx context.Context, s *rotation.Setup) error {
 			return err
 		}
 		if master.ARN != "" {
-			if master.Policy, err = r.secretPolicy(ctx, master.ARN); err != nil {
+			if master.Policy, err = r.own.get(master.ARN, func() (rotation.Policy, error) { return r.secretPolicy(ctx, master.ARN) }); err != nil {
 				return err
 			}
 		}
@@ -445,7 +495,7 @@ func (r *run) fillSecretPolicies(ctx context.Context, s *rotation.Setup) error {
 			continue
 		}
 		g.Go(func() (err error) {
-			secret.Policy, err = r.secretPolicy(gctx, secret.ARN)
+			secret.Policy, err = r.own.get(secret.ARN, func() (rotation.Policy, error) { return r.secretPolicy(gctx, secret.ARN) })
 			return err
 		})
 	}

@@ -3,7 +3,6 @@ package inventory
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -11,55 +10,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
-
-// listPage is the most that ListSecrets gives in one page. Source: Secrets Manager API reference, ListSecrets.
-const listPage = 100
-
-// sameToken is how often one page token may come: an empty page may ask for the same place again, a list that never ends does so for
-// ever.
-const sameToken = 10
-
-// list pages through every secret of the account, those scheduled for deletion too: they are skipped with that reason rather than
-// missing from the report. A page may be empty and still not be the last.
-func (r *run) list(ctx context.Context) ([]rotation.Secret, error) {
-	var (
-		secrets []rotation.Secret
-		token   *string
-		seen    = map[string]int{}
-	)
-	for {
-		page, err := ask(ctx, r.home, "secretsmanager:ListSecrets", r.home.clients.Secrets.ListSecrets, &secretsmanager.ListSecretsInput{
-			MaxResults: aws.Int32(listPage), NextToken: token, IncludePlannedDeletion: aws.Bool(true),
-		})
-		if err != nil {
-			return nil, r.home.clients.accountError("listing secrets", err)
-		}
-		for _, entry := range page.SecretList {
-			secrets = append(secrets, listed(entry))
-		}
-		r.reader.progress(Progress{Stage: StageSecrets, Done: len(secrets)})
-		token = page.NextToken
-		if aws.ToString(token) == "" {
-			break
-		}
-		if seen[*token]++; seen[*token] > sameToken {
-			return nil, &AccountError{Trouble: TroubleOther, Line: "listing secrets: ListSecrets gives the same page token again and again, so the list would never end"}
-		}
-	}
-	slices.SortStableFunc(secrets, bySecretARN)
-	// A secret made or deleted while the pages are read can move another one to two pages.
-	secrets = slices.CompactFunc(secrets, func(a, b rotation.Secret) bool { return a.ARN == b.ARN })
-	for i := range secrets {
-		if r.account = secrets[i].ARN.Parts().Account; r.account != "" {
-			break
-		}
-	}
-	return secrets, nil
-}
 
 func bySecretARN(a, b rotation.Secret) int { return cmp.Compare(a.ARN, b.ARN) }
 
@@ -139,83 +92,6 @@ func incomplete(s *rotation.Secret) bool {
 	return s.Kind == rotation.KindLambda && s.FunctionARN == "" && !s.Deleting
 }
 
-// pick says which secrets a scope picks (nil: all) and reads again those that it names or that the listing leaves open. A secret that the
-// scope names and the listing does not have yet is added; one that is gone by now is dropped.
-func (r *run) pick(ctx context.Context, scope rotation.Scope, secrets []rotation.Secret) ([]rotation.Secret, error) {
-	named, missing := map[int]bool{}, []string(nil)
-	for _, id := range scope.Secrets {
-		found := false
-		for i := range secrets {
-			if names(id, &secrets[i]) {
-				named[i], found = true, true
-			}
-		}
-		if !found {
-			missing = append(missing, id)
-		}
-	}
-	late := make([]*rotation.Secret, len(missing))
-	gone := make([]bool, len(secrets))
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(concurrency)
-	for i, id := range missing {
-		g.Go(func() (err error) {
-			s, gap, err := r.describe(gctx, id)
-			if err == nil && gap == nil {
-				late[i] = &s
-			}
-			if gap != nil && !isAbsent(*gap) {
-				return &AccountError{Trouble: TroubleOther, Line: fmt.Sprintf("reading secret %s: %s: %s", quoted(id), gap.Code, gap.Message)}
-			}
-			return err
-		})
-	}
-	for i := range secrets {
-		if !named[i] && !incomplete(&secrets[i]) {
-			continue
-		}
-		g.Go(func() error {
-			s, gap, err := r.describe(gctx, string(secrets[i].ARN))
-			switch {
-			case err != nil:
-				return err
-			case gap != nil && isAbsent(*gap):
-				gone[i] = true
-			case gap != nil:
-				secrets[i].Gaps = append(secrets[i].Gaps, *gap)
-			default:
-				secrets[i] = s
-			}
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	var kept []rotation.Secret
-	for i := range secrets {
-		if !gone[i] {
-			kept = append(kept, secrets[i])
-		}
-	}
-	var unknown []string
-	for i, s := range late {
-		if s == nil {
-			unknown = append(unknown, quoted(missing[i]))
-			continue
-		}
-		if r.account == "" {
-			r.account = s.ARN.Parts().Account
-		}
-		kept = append(kept, *s)
-	}
-	if len(unknown) > 0 {
-		return nil, &UnknownSecretsError{Secrets: unknown, Where: r.where()}
-	}
-	slices.SortStableFunc(kept, bySecretARN)
-	return slices.CompactFunc(kept, func(a, b rotation.Secret) bool { return a.ARN == b.ARN }), nil
-}
-
 func (r *run) where() string {
 	if r.account == "" {
 		return r.home.clients.Region
@@ -275,25 +151,23 @@ func inSecretsRegion(s *site, region string) []func(*secretsmanager.Options) {
 	return []func(*secretsmanager.Options){func(o *secretsmanager.Options) { o.Region = region }}
 }
 
-// secretPolicy reads a secret's default resource policy, once.
+// secretPolicy reads a secret's default resource policy.
 func (r *run) secretPolicy(ctx context.Context, arn rotation.ARN) (rotation.Policy, error) {
-	return r.secrets.get(arn, func() (rotation.Policy, error) {
-		const call = "secretsmanager:GetResourcePolicy"
-		p := arn.Parts()
-		s, gap, err := r.site(ctx, p.Account, call, string(arn))
-		if gap != nil || err != nil {
-			return unreadable(rotation.PolicySecret, "", gap), err
-		}
-		out, err := ask(ctx, s, call, s.clients.Secrets.GetResourcePolicy, &secretsmanager.GetResourcePolicyInput{SecretId: aws.String(string(arn))}, inSecretsRegion(s, p.Region)...)
-		if err != nil {
-			g, err := s.gap(call, string(arn), err)
-			return unreadable(rotation.PolicySecret, "", &g), err
-		}
-		if aws.ToString(out.ResourcePolicy) == "" {
-			return rotation.Policy{Source: rotation.PolicySecret, Presence: rotation.Absent}, nil
-		}
-		return rotation.NewPolicy(rotation.PolicySecret, "", *out.ResourcePolicy), nil
-	})
+	const call = "secretsmanager:GetResourcePolicy"
+	p := arn.Parts()
+	s, gap, err := r.site(ctx, p.Account, call, string(arn))
+	if gap != nil || err != nil {
+		return unreadable(rotation.PolicySecret, "", gap), err
+	}
+	out, err := ask(ctx, s, call, s.clients.Secrets.GetResourcePolicy, &secretsmanager.GetResourcePolicyInput{SecretId: aws.String(string(arn))}, inSecretsRegion(s, p.Region)...)
+	if err != nil {
+		g, err := s.gap(call, string(arn), err)
+		return unreadable(rotation.PolicySecret, "", &g), err
+	}
+	if aws.ToString(out.ResourcePolicy) == "" {
+		return rotation.Policy{Source: rotation.PolicySecret, Presence: rotation.Absent}, nil
+	}
+	return rotation.NewPolicy(rotation.PolicySecret, "", *out.ResourcePolicy), nil
 }
 
 // unreadable is a policy that a gap stands for.

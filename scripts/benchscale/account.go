@@ -92,9 +92,9 @@ func fill(a *awstest.Account, s size) {
 	}
 	for i, arn := range functions {
 		f := awstest.Function{Name: arn[strings.LastIndexByte(arn, ':')+1:], FunctionConfig: awstest.FunctionConfig{
-			Role: "arn:aws:iam::" + accountID + ":role/" + roleOf(i%s.roles), Runtime: "python3.13", Handler: "index.handler", Description: strings.Repeat("d", 256),
+			Role: "arn:aws:iam::" + accountID + ":role/" + roleOf(i%s.roles), Runtime: "python3.13", Handler: "index.handler", Description: strings.Repeat("d", 256), Modified: now.AddDate(0, -3, 0),
 			Environment: map[string]string{"SECRETS_MANAGER_ENDPOINT": "https://secretsmanager." + region + ".amazonaws.com"},
-		}, Policies: map[string]string{"": fmt.Sprintf(invokePolicy, arn)}}
+		}, Tags: map[string]string{"team": "payments", "environment": "production"}, Policies: map[string]string{"": fmt.Sprintf(invokePolicy, arn)}}
 		if i%brokenEach == 2 {
 			f.Policies = nil
 		}
@@ -164,5 +164,5 @@ var latencies = []struct {
 	{"lambda", "ListFunctions", 300 * time.Millisecond},
 	{"iam", "*", 60 * time.Millisecond},
 	{"iam", "GetAccountAuthorizationDetails", 800 * time.Millisecond},
-	{"tagging", "*", 200 * time.Millisecond},
+	{"tag", "*", 200 * time.Millisecond},
 }

@@ -39,7 +39,7 @@ func (s size) fewest() map[string]int {
 		calls["iam:GetPolicy"], calls["iam:GetPolicyVersion"] = 1, 1
 	}
 	if bulk := 1 + pages(s.functions, 100); bulk < functions {
-		calls["tagging:GetResources"] = pages(s.functions, 100)
+		calls["tag:GetResources"] = pages(s.functions, 100)
 	} else {
 		calls["lambda:ListTags"] = functions
 	}

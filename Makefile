@@ -98,9 +98,12 @@ bench: ## benchmarks
 bench-scale: ## sweeps of accounts of up to 100,000 secrets with AWS's quotas and latencies, and under faults
 	@$(CLEAN_ENV) go run ./scripts/benchscale $(BENCH)
 
+# CONFIG names the config, CONTEXT holds what else docs/deploy.md lists: CONTEXT="schedule=rate(1~hour) window=5", with ~ for a space.
+CDK_CONTEXT = $(if $(CONFIG),--context config=$(CONFIG)) $(foreach value,$(CONTEXT),--context "$(subst ~, ,$(value))")
+
 .PHONY: synth
 synth: build infra/node_modules ## the CloudFormation templates, in cdk.out
-	infra/node_modules/.bin/cdk synth --quiet $(if $(CONFIG),--context config=$(CONFIG))
+	infra/node_modules/.bin/cdk synth --quiet $(CDK_CONTEXT)
 
 .PHONY: template
 template: build ## for users without CDK: CloudFormation template and code, in dist/template
@@ -112,7 +115,7 @@ template: build ## for users without CDK: CloudFormation template and code, in d
 deploy: ## deploy with the config of CONFIG=rotationguard.yaml, after looking whether everything needed is there
 	@scripts/prerequisites.sh
 	@$(MAKE) --no-print-directory build infra/node_modules
-	infra/node_modules/.bin/cdk deploy --all $(if $(CONFIG),--context config=$(CONFIG))
+	infra/node_modules/.bin/cdk deploy --all $(CDK_CONTEXT)
 
 .PHONY: clean
 clean: ## remove what was built here; the user's cache of emulators and tools stays

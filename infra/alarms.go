@@ -15,13 +15,15 @@ import (
 )
 
 // newAlarms tell when the sweep itself does not work: a monitor that has stopped looks like an account in sync.
-func newAlarms(stack awscdk.Stack, s Settings, function awslambda.Function, dead awssqs.Queue, topic awssns.ITopic) {
-	tell := awscloudwatchactions.NewSnsAction(topic)
+func newAlarms(stack awscdk.Stack, s Settings, function awslambda.Function, dead awssqs.Queue, topics []awssns.ITopic) {
 	alarm := func(id, description string, props awscloudwatch.AlarmProps) {
 		props.AlarmDescription = jsii.String("rotationguard: " + description)
 		a := awscloudwatch.NewAlarm(stack, &id, &props)
-		a.AddAlarmAction(tell)
-		a.AddOkAction(tell)
+		for _, topic := range topics {
+			tell := awscloudwatchactions.NewSnsAction(topic)
+			a.AddAlarmAction(tell)
+			a.AddOkAction(tell)
+		}
 	}
 	anyOf := func(id, description string, metric awscloudwatch.IMetric) {
 		alarm(id, description, awscloudwatch.AlarmProps{

@@ -19,7 +19,7 @@ func newTopic(stack awscdk.Stack, s Settings, key awskms.IKey) awssns.ITopic {
 	if s.Topic != "" {
 		topic = awssns.Topic_FromTopicArn(stack, jsii.String("Topic"), &s.Topic)
 	} else {
-		topic = ownTopic(stack, key)
+		topic = ownTopic(stack, "Topic", key)
 	}
 	for _, to := range s.Subscriptions {
 		topic.AddSubscription(subscription(stack, to))
@@ -27,8 +27,8 @@ func newTopic(stack awscdk.Stack, s Settings, key awskms.IKey) awssns.ITopic {
 	return topic
 }
 
-func ownTopic(stack awscdk.Stack, key awskms.IKey) awssns.ITopic {
-	topic := awssns.NewTopic(stack, jsii.String("Topic"), &awssns.TopicProps{
+func ownTopic(stack awscdk.Stack, id string, key awskms.IKey) awssns.ITopic {
+	topic := awssns.NewTopic(stack, &id, &awssns.TopicProps{
 		DisplayName: jsii.String("rotationguard"),
 		MasterKey:   key,
 		EnforceSSL:  jsii.Bool(true),
@@ -48,15 +48,45 @@ func ownTopic(stack awscdk.Stack, key awskms.IKey) awssns.ITopic {
 		Resources:  &[]*string{topic.TopicArn()},
 		Conditions: fromThisAccount,
 	}))
-	// An alarm reaches an encrypted topic only if CloudWatch may use the key: SNS developer guide, "Key management".
+	return topic
+}
+
+// letAlarmsUseKey: an alarm reaches an encrypted topic only if CloudWatch may use the key. Source: SNS Developer Guide, "Key management".
+func letAlarmsUseKey(stack awscdk.Stack, key awskms.IKey) {
 	key.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Sid:        jsii.String("AlarmsPublish"),
-		Principals: &[]awsiam.IPrincipal{alarms},
+		Principals: &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(jsii.String("cloudwatch.amazonaws.com"), nil)},
 		Actions:    jsii.Strings("kms:Decrypt", "kms:GenerateDataKey*"),
 		Resources:  jsii.Strings("*"),
-		Conditions: fromThisAccount,
+		Conditions: &map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": stack.Account()}},
 	}), jsii.Bool(true))
-	return topic
+}
+
+// grantTelling lets the function tell by the ways that it is deployed with: the topics, the bus under our own source alone, and Security Hub as the
+// account's own product. Sources: Service Authorization Reference, Amazon EventBridge (events:source) and AWS Security Hub.
+func grantTelling(stack awscdk.Stack, s Settings, reader awsiam.Role, topics []awssns.ITopic, key awskms.IKey) {
+	var arns []string
+	for _, topic := range topics {
+		arns = append(arns, *topic.TopicArn())
+	}
+	reader.AddToPolicy(statement("Tell", awsiam.Effect_ALLOW, []string{"sns:Publish"}, arns, nil))
+	useKey(stack, reader, "TellEncrypted", key, "sns", "kms:Decrypt", "kms:GenerateDataKey")
+	if s.Bus != "" {
+		reader.AddToPolicy(statement("TellBus", awsiam.Effect_ALLOW, []string{"events:PutEvents"}, []string{busARN(stack, s.Bus)},
+			map[string]any{"StringEquals": map[string]any{"events:source": "rotationguard"}}))
+	}
+	if s.SecurityHub {
+		reader.AddToPolicy(statement("TellSecurityHub", awsiam.Effect_ALLOW, []string{"securityhub:BatchImportFindings"},
+			[]string{*arn(stack, "securityhub", "product/"+*stack.Account()+"/default")}, nil))
+	}
+}
+
+// busARN is the ARN of a bus of this account and Region by its name, or the ARN that is given.
+func busARN(stack awscdk.Stack, bus string) string {
+	if arnPattern.MatchString(bus) {
+		return bus
+	}
+	return *arn(stack, "events", "event-bus/"+bus)
 }
 
 func subscription(stack awscdk.Stack, to string) awssns.ITopicSubscription {

@@ -36,7 +36,7 @@ func settingsFrom(node constructs.Node) (Settings, error) {
 func (s *Settings) fromConfig(c config.Config) {
 	s.Mode, s.Architecture = c.Mode, c.Architecture
 	s.Roles, s.Functions, s.TargetBoundary = c.Repair.Roles, c.Repair.Functions, c.Repair.TargetBoundary
-	s.Ledger, s.Member, s.GetFunction = c.Ledger.Table, c.Member, c.GetFunction
+	s.Ledger, s.Member, s.GetFunction, s.SecurityHub = c.Ledger.Table, c.Member, c.GetFunction, c.Alerts.SecurityHub
 	s.Templates = nil
 	for _, t := range c.Templates {
 		s.Templates = append(s.Templates, t.File)

@@ -10,6 +10,9 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
+// sweepTimeout is the longest that Lambda runs, in minutes; the sweep ends itself before.
+const sweepTimeout = 15
+
 // newFunction is the sweep. A run that fails is tried once more within the hour, and then told to the dead letters:
 // the next one on schedule reads everything anew anyway.
 func newFunction(stack awscdk.Stack, s Settings, code Package, role awsiam.Role, dead awssqs.IQueue) awslambda.Function {
@@ -34,9 +37,8 @@ func newFunction(stack awscdk.Stack, s Settings, code Package, role awsiam.Role,
 		LoggingFormat: awslambda.LoggingFormat_JSON,
 		Environment:   &environment,
 		// CPU comes with memory: a third of a vCPU here. A sweep waits for rate limits more than it computes.
-		MemorySize: jsii.Number(512),
-		// The longest that Lambda runs; the sweep ends itself before.
-		Timeout:       awscdk.Duration_Minutes(jsii.Number(15)),
+		MemorySize:    jsii.Number(512),
+		Timeout:       awscdk.Duration_Minutes(jsii.Number(sweepTimeout)),
 		RetryAttempts: jsii.Number(1),
 		MaxEventAge:   awscdk.Duration_Hours(jsii.Number(1)),
 		OnFailure:     awslambdadestinations.NewSqsDestination(dead),
@@ -72,4 +74,13 @@ var retention = map[int]awslogs.RetentionDays{
 	150: awslogs.RetentionDays_FIVE_MONTHS, 180: awslogs.RetentionDays_SIX_MONTHS, 365: awslogs.RetentionDays_ONE_YEAR,
 	400: awslogs.RetentionDays_THIRTEEN_MONTHS, 545: awslogs.RetentionDays_EIGHTEEN_MONTHS, 731: awslogs.RetentionDays_TWO_YEARS,
 	1827: awslogs.RetentionDays_FIVE_YEARS, 3653: awslogs.RetentionDays_TEN_YEARS,
+}
+
+// letContinue lets the function invoke itself, which is how a sweep goes on that does not end in one run. The right is a policy of its own: in the
+// role's other policy, which must stand before the function does, it would wait for itself.
+func letContinue(stack awscdk.Stack, function awslambda.Function, role awsiam.Role) {
+	awsiam.NewPolicy(stack, jsii.String("Continue"), &awsiam.PolicyProps{
+		Roles:      &[]awsiam.IRole{role},
+		Statements: &[]awsiam.PolicyStatement{statement("ContinueItself", awsiam.Effect_ALLOW, []string{"lambda:InvokeFunction"}, []string{*function.FunctionArn()}, nil)},
+	})
 }

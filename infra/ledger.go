@@ -50,7 +50,5 @@ func grantLedger(stack awscdk.Stack, s Settings, reader awsiam.Role, table awsdy
 		calls = append(calls, "dynamodb:UpdateItem")
 	}
 	reader.AddToPolicy(statement("Remember", awsiam.Effect_ALLOW, calls, []string{*table.TableArn()}, nil))
-	reader.AddToPolicy(statement("RememberEncrypted", awsiam.Effect_ALLOW,
-		[]string{"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"}, []string{*key.KeyArn()},
-		map[string]any{"StringEquals": map[string]any{"kms:ViaService": "dynamodb." + *stack.Region() + "." + *stack.UrlSuffix()}}))
+	useKey(stack, reader, "RememberEncrypted", key, "dynamodb", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*")
 }

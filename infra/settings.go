@@ -29,6 +29,7 @@ type Settings struct {
 	Member         config.Member // member: the role of other accounts that is read with
 	GetFunction    bool          // use_get_function: read functions with GetFunction too
 	Ledger         string        // ledger.table: the name of the ledger's table; "" lets CloudFormation name it
+	SecurityHub    bool          // alerts.security_hub: import findings into Security Hub
 
 	// From context, by the name beside each.
 	Schedule      string   // schedule: a rate(...) or cron(...) expression
@@ -38,6 +39,11 @@ type Settings struct {
 	Key           string   // key: ARN of a KMS key to encrypt with instead of a new one
 	Topic         string   // topic: ARN of a topic to publish to instead of a new one
 	Table         string   // table: ARN of a DynamoDB table to remember in instead of a new one
+	Bucket        string   // bucket: ARN of a bucket to keep reports in instead of a new one
+	BucketName    string   // bucketName: the new bucket's name; "" lets CloudFormation name it
+	Bus           string   // bus: name or ARN of an event bus to tell on; "" tells on none
+	Slack         string   // slack: WORKSPACE/CHANNEL, ids of a Slack channel to tell
+	ChatTopic     string   // chatTopic: ARN of a topic that chat channels are subscribed to, instead of a new one
 	Boundary      string   // boundary: ARN of a managed policy to put on our own roles as permissions boundary
 	Dist          string   // dist: the folder that "make build" wrote
 	Fleet         string   // fleet: a targets.yaml, whose accounts and Regions a stack of its own sweeps
@@ -67,6 +73,11 @@ func (s *Settings) fromContext(node constructs.Node) error {
 	c.text("key", &s.Key)
 	c.text("topic", &s.Topic)
 	c.text("table", &s.Table)
+	c.text("bucket", &s.Bucket)
+	c.text("bucketName", &s.BucketName)
+	c.text("bus", &s.Bus)
+	c.text("slack", &s.Slack)
+	c.text("chatTopic", &s.ChatTopic)
 	c.text("boundary", &s.Boundary)
 	c.text("dist", &s.Dist)
 	c.text("fleet", &s.Fleet)
@@ -82,6 +93,10 @@ var (
 	scheduleFormat = regexp.MustCompile(`^(rate|cron)\(.+\)$`)
 	tableARN       = regexp.MustCompile(`^arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:[0-9]{12}:table/[A-Za-z0-9_.-]{3,255}$`)
 	queueARN       = regexp.MustCompile(`^arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:.+$`)
+	bucketARN      = regexp.MustCompile(`^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+	bucketName     = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+	busName        = regexp.MustCompile(`^(arn:aws[a-z-]*:events:[a-z0-9-]+:[0-9]{12}:event-bus/)?[/.\-_A-Za-z0-9]{1,256}$`)
+	slackChannel   = regexp.MustCompile(`^T[A-Z0-9]+/[A-Z0-9]+$`)
 	emailFormat    = regexp.MustCompile(`^[^@\s]+@[^@\s]+\.[^@\s]+$`)
 	onlyWildcards  = regexp.MustCompile(`^[*?/]*$`)
 )
@@ -100,13 +115,16 @@ func (s *Settings) validate() error {
 	case retention[s.LogDays] == "":
 		return fmt.Errorf("context logDays %d: CloudWatch Logs keeps one of %v days", s.LogDays, slices.Sorted(maps.Keys(retention)))
 	}
-	for name, arn := range map[string]string{"key": s.Key, "topic": s.Topic, "boundary": s.Boundary} {
+	for name, arn := range map[string]string{"key": s.Key, "topic": s.Topic, "chatTopic": s.ChatTopic, "boundary": s.Boundary} {
 		if arn != "" && !arnPattern.MatchString(arn) {
 			return fmt.Errorf("context %s %q: it is an ARN", name, arn)
 		}
 	}
 	if s.Table != "" && !tableARN.MatchString(s.Table) {
 		return fmt.Errorf("context table %q: it is the ARN of a DynamoDB table", s.Table)
+	}
+	if err := s.validateTelling(); err != nil {
+		return err
 	}
 	for _, to := range s.Subscriptions {
 		if !emailFormat.MatchString(to) && !strings.HasPrefix(to, "https://") && !queueARN.MatchString(to) {
@@ -123,6 +141,36 @@ func (s *Settings) validate() error {
 	}
 	return s.validateWriter()
 }
+
+// validateTelling refuses what would be deployed and tell nobody: a FIFO topic delivers to queues alone (SNS Developer Guide, "Message delivery for
+// FIFO topics").
+func (s *Settings) validateTelling() error {
+	switch {
+	case s.Bucket != "" && !bucketARN.MatchString(s.Bucket):
+		return fmt.Errorf("context bucket %q: it is the ARN of an S3 bucket", s.Bucket)
+	case s.Bucket != "" && s.BucketName != "":
+		return errors.New("context bucket and bucketName: name either a bucket that is there or a new one")
+	case s.BucketName != "" && !bucketName.MatchString(s.BucketName):
+		return fmt.Errorf("context bucketName %q: it is 3 to 63 lower case letters, digits, dots and hyphens", s.BucketName)
+	case s.Bus != "" && !busName.MatchString(s.Bus):
+		return fmt.Errorf("context bus %q: it is the name or the ARN of an event bus", s.Bus)
+	case s.Slack != "" && !slackChannel.MatchString(s.Slack):
+		return fmt.Errorf("context slack %q: it is the ids of a workspace and a channel, as T0123ABCD/C0123ABCD", s.Slack)
+	case strings.HasSuffix(s.ChatTopic, fifo):
+		return fmt.Errorf("context chatTopic %q: chat channels cannot be told by a FIFO topic", s.ChatTopic)
+	}
+	if strings.HasSuffix(s.Topic, fifo) {
+		for _, to := range s.Subscriptions {
+			if !queueARN.MatchString(to) {
+				return fmt.Errorf("context subscriptions %q: the FIFO topic %s delivers to queues alone", to, s.Topic)
+			}
+		}
+	}
+	return nil
+}
+
+// fifo ends the name of a FIFO topic.
+const fifo = ".fifo"
 
 // validateWriter holds that the writer is limited: no control of IAM limits what a policy document says, so whoever
 // controls the writer controls every role that it may write to.

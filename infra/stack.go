@@ -4,11 +4,12 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 )
 
-// newSweepStack is everything that sweeps one account and Region: schedule → function → topic and ledger, and alarms about it.
+// newSweepStack is everything that sweeps one account and Region: schedule and events → function → topic, ledger and reports, and alarms about it.
 func newSweepStack(scope constructs.Construct, id string, s Settings, code Package) awscdk.Stack {
 	stack := awscdk.NewStack(scope, &id, &awscdk.StackProps{
 		Description:         jsii.String("rotationguard: keeps Secrets Manager rotation able to work, and unable to do more than that"),
@@ -18,29 +19,47 @@ func newSweepStack(scope constructs.Construct, id string, s Settings, code Packa
 		}),
 	})
 	key := newKey(stack, s)
-	topic := newTopic(stack, s, key)
+	topic, chat := newTopic(stack, s, key), newChat(stack, s, key)
 	dead := newDeadLetters(stack)
+	ledger, reports := newLedger(stack, s, key), newReports(stack, s, key)
 
 	reader := newReader(stack, s.GetFunction)
 	readOtherAccounts(stack, s, reader)
-	function := newFunction(stack, s, code, reader, dead)
-	topic.GrantPublish(reader)
-	ledger := newLedger(stack, s, key)
 	grantLedger(stack, s, reader, ledger, key)
-	function.AddEnvironment(jsii.String("ROTATIONGUARD_LEDGER_TABLE"), ledger.TableName(), nil)
-	function.AddEnvironment(jsii.String("ROTATIONGUARD_TOPIC_ARN"), topic.TopicArn(), nil)
+	grantReports(stack, reader, reports, key)
+	topics := []awssns.ITopic{topic}
+	if chat != nil {
+		topics = append(topics, chat)
+	}
+	grantTelling(stack, s, reader, topics, key)
+
+	function := newFunction(stack, s, code, reader, dead)
+	letContinue(stack, function, reader)
+	set := func(name string, value *string) { function.AddEnvironment(&name, value, nil) }
+	set("ROTATIONGUARD_LEDGER_TABLE", ledger.TableName())
+	set("ROTATIONGUARD_REPORTS_BUCKET", reports.BucketName())
+	set("ROTATIONGUARD_TOPIC_ARN", topic.TopicArn())
+	if chat != nil {
+		set("ROTATIONGUARD_CHAT_TOPIC_ARN", chat.TopicArn())
+	}
+	if s.Bus != "" {
+		set("ROTATIONGUARD_EVENT_BUS", &s.Bus)
+	}
 	if s.Mode != modeReport {
 		writer := newWriter(stack, s, reader)
-		function.AddEnvironment(jsii.String("ROTATIONGUARD_WRITER_ROLE"), writer.RoleArn(), nil)
+		set("ROTATIONGUARD_WRITER_ROLE", writer.RoleArn())
 	}
 
 	newSchedule(stack, s, function, dead)
-	newAlarms(stack, s, function, dead, topic)
+	events := newEvents(stack, function, reader, dead)
+	newAlarms(stack, s, function, dead, topics)
 
 	output(stack, "FunctionName", function.FunctionName(), "invoke it by hand with this name")
 	output(stack, "TopicArn", topic.TopicArn(), "subscribe to drift here")
 	output(stack, "LedgerTable", ledger.TableName(), "what runs remember; as ledger.table the command shares it")
-	output(stack, "DeadLetterQueueUrl", dead.QueueUrl(), "sweeps that could not be started or did not end")
+	output(stack, "ReportsBucket", reports.BucketName(), "full reports: runs/RUN/ACCOUNT/REGION.json and .html")
+	output(stack, "EventsQueueUrl", events.QueueUrl(), "calls that CloudTrail recorded wait here for a sweep")
+	output(stack, "DeadLetterQueueUrl", dead.QueueUrl(), "sweeps and events that were given up")
 	return stack
 }
 
@@ -50,11 +69,13 @@ func newKey(stack awscdk.Stack, s Settings) awskms.IKey {
 	if s.Key != "" {
 		return awskms.Key_FromKeyArn(stack, jsii.String("Key"), &s.Key)
 	}
-	return awskms.NewKey(stack, jsii.String("Key"), &awskms.KeyProps{
-		Description:       jsii.String("rotationguard: alerts and ledger"),
+	key := awskms.NewKey(stack, jsii.String("Key"), &awskms.KeyProps{
+		Description:       jsii.String("rotationguard: alerts, ledger and reports"),
 		EnableKeyRotation: jsii.Bool(true),
 		RemovalPolicy:     awscdk.RemovalPolicy_RETAIN,
 	})
+	letAlarmsUseKey(stack, key)
+	return key
 }
 
 func boundary(s Settings) awscdk.PermissionsBoundary {

@@ -156,15 +156,16 @@ type Chain struct {
 	Problems []Problem `json:"problems"`
 }
 
-// Verify says where runs were edited, removed or inserted since they were sealed. Runs that were begun and not ended are no part of the chain.
-// Nobody who can rewrite the whole ledger with its head is found out, unless a hash of before was kept elsewhere.
+// Verify says where runs were edited, removed or inserted since they were sealed. Runs that were begun and not ended are no part of the chain, and
+// those older than Retention are dropped at any time, in any order: DynamoDB deletes items within days of their time to live.
+// Nobody who can rewrite the whole ledger with its head is found out, unless a hash of before was kept elsewhere: see Holds.
 func Verify(runs []Run, head Head, journal []Entry, now time.Time) (Chain, error) {
 	c := Chain{Head: head, Problems: []Problem{}}
 	byRun := map[string][]Entry{}
 	for _, e := range journal {
 		byRun[e.Run] = append(byRun[e.Run], e)
 	}
-	sealed := slices.DeleteFunc(slices.Clone(runs), func(r Run) bool { return r.Number == 0 })
+	sealed := slices.DeleteFunc(slices.Clone(runs), func(r Run) bool { return r.Number == 0 || dropped(r.Started, now) })
 	slices.SortStableFunc(sealed, func(a, b Run) int {
 		return cmp.Compare(a.Number, b.Number)
 	})
@@ -207,7 +208,7 @@ func Verify(runs []Run, head Head, journal []Entry, now time.Time) (Chain, error
 
 // walk goes from the end of the chain to its beginning: every run has to be the one that the next names. It answers with the oldest number.
 func walk(sealed []Run, head Head, now time.Time, say func(number uint64, run, what string)) (first uint64) {
-	want, next := head.Hash, head.Number
+	want, next, started := head.Hash, head.Number, head.Started // of the run that comes next
 	for i := len(sealed) - 1; i >= 0; i-- {
 		r := &sealed[i]
 		if r.Number > head.Number {
@@ -216,6 +217,9 @@ func walk(sealed []Run, head Head, now time.Time, say func(number uint64, run, w
 		if r.Number > next {
 			say(r.Number, r.ID, "inserted: another run has its number")
 			continue
+		}
+		if next > r.Number && dropped(started, now) {
+			break // what is before it began at about the same time
 		}
 		for ; next > r.Number; next-- {
 			say(next, "", "removed")
@@ -229,21 +233,28 @@ func walk(sealed []Run, head Head, now time.Time, say func(number uint64, run, w
 			}
 			say(r.Number, r.ID, "replaced: the next run names another hash")
 		}
-		want, next = r.Previous, r.Number-1
-		first = r.Number
+		want, next, first = r.Previous, r.Number-1, r.Number
+		if r.PreviousStarted != nil {
+			started = *r.PreviousStarted
+		}
 		if r.Number == 1 {
 			want = ""
 		}
 	}
-	if next > 0 {
-		// What is older than Retention is dropped, and the oldest that is left says when the one before it was.
-		last := &head.Started
-		if i := slices.IndexFunc(sealed, func(r Run) bool { return r.Number == next+1 }); i >= 0 {
-			last = sealed[i].PreviousStarted
-		}
-		if last == nil || now.Sub(*last) < Retention {
-			say(next, "", "removed, with all before it, though it is not as old as what is dropped")
-		}
+	if next > 0 && !dropped(started, now) {
+		say(next, "", "removed, with all before it, though it is not as old as what is dropped")
 	}
 	return first
+}
+
+// dropped says whether a run that began then is older than what is kept.
+func dropped(started, now time.Time) bool { return now.Sub(started) >= Retention }
+
+// Holds says whether the chain still has the run with a number and hash that were noted when it was sealed. That finds out who wrote the whole
+// chain anew, which the chain by itself cannot.
+func Holds(runs []Run, number uint64, hash string) bool {
+	return slices.ContainsFunc(runs, func(r Run) bool {
+		got, err := r.hash()
+		return err == nil && r.Number == number && got == hash
+	})
 }

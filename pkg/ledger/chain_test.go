@@ -138,6 +138,14 @@ func TestVerifySaysWhichRunWasTamperedWith(t *testing.T) {
 		{"the oldest runs are older than what is kept", func(r []ledger.Run, _ *ledger.Head, _ *[]ledger.Entry) []ledger.Run {
 			return r[3:]
 		}, noon.Add(days(3) + ledger.Retention), nil},
+		{"runs older than what is kept are dropped in any order, with their journal", func(r []ledger.Run, _ *ledger.Head, j *[]ledger.Entry) []ledger.Run {
+			*j = nil
+			return slices.Delete(slices.Delete(r, 5, 6), 1, 3)
+		}, noon.Add(days(6) + ledger.Retention), nil},
+		{"one that is kept is gone among them", func(r []ledger.Run, _ *ledger.Head, j *[]ledger.Entry) []ledger.Run {
+			*j = nil
+			return slices.Delete(slices.Delete(r, 6, 7), 1, 3)
+		}, noon.Add(days(6) + ledger.Retention), []string{"run number 7: removed"}},
 		{"more than the oldest runs are gone", func(r []ledger.Run, _ *ledger.Head, _ *[]ledger.Entry) []ledger.Run {
 			return r[4:]
 		}, noon.Add(days(3) + ledger.Retention), []string{"run number 4: removed"}},
@@ -187,5 +195,23 @@ func TestVerifySaysWhichRunWasTamperedWith(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestANotedHashFindsOutWhoWroteTheChainAnew(t *testing.T) {
+	runs, head, _ := chain(t)
+	if !ledger.Holds(runs, head.Number, head.Hash) || !ledger.Holds(runs, runs[2].Number, runs[2].Hash) {
+		t.Error("the chain does not hold its own runs")
+	}
+	edited := slices.Clone(runs)
+	edited[2].Caller = "nobody"
+	for _, r := range []struct {
+		runs   []ledger.Run
+		number uint64
+		hash   string
+	}{{runs, 7, head.Hash}, {runs[:7], 8, head.Hash}, {runs, 0, ""}, {edited, edited[2].Number, edited[2].Hash}} {
+		if ledger.Holds(r.runs, r.number, r.hash) {
+			t.Errorf("%d runs hold %d %s", len(r.runs), r.number, r.hash)
+		}
 	}
 }

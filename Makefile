@@ -115,7 +115,11 @@ template: build ## for users without CDK: CloudFormation template and code, in d
 deploy: ## deploy with the config of CONFIG=rotationguard.yaml, after looking whether everything needed is there
 	@scripts/prerequisites.sh
 	@$(MAKE) --no-print-directory build infra/node_modules
-	infra/node_modules/.bin/cdk deploy --all $(CDK_CONTEXT)
+	infra/node_modules/.bin/cdk deploy --all --context region=current $(CDK_CONTEXT)
+
+.PHONY: destroy
+destroy: infra/node_modules ## remove what was deployed; key, ledger and reports stay
+	infra/node_modules/.bin/cdk destroy --all --context region=current $(CDK_CONTEXT)
 
 .PHONY: clean
 clean: ## remove what was built here; the user's cache of emulators and tools stays

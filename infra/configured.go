@@ -17,6 +17,12 @@ func settingsFrom(node constructs.Node) (Settings, error) {
 	if err := s.fromContext(node); err != nil {
 		return Settings{}, err
 	}
+	if s.Region == "current" {
+		s.Region = os.Getenv("CDK_DEFAULT_REGION")
+		if s.Region == "" {
+			return Settings{}, errors.New("context region: the CDK's command line knows no current Region: set AWS_REGION")
+		}
+	}
 	if s.Config == "" {
 		_, err := os.Stat(configInPackage)
 		if errors.Is(err, fs.ErrNotExist) {

@@ -26,7 +26,7 @@ func newFunction(stack awscdk.Stack, s Settings, code Package, role awsiam.Role,
 		// Relative to LAMBDA_TASK_ROOT, which is not the same folder everywhere that a function runs.
 		environment["ROTATIONGUARD_CONFIG"] = jsii.String(configInPackage)
 	}
-	return awslambda.NewFunction(stack, jsii.String("Sweep"), &awslambda.FunctionProps{
+	props := &awslambda.FunctionProps{
 		Description:   jsii.String("rotationguard: sweeps this account and Region"),
 		Runtime:       awslambda.Runtime_PROVIDED_AL2023(),
 		Architecture:  architecture(s),
@@ -42,7 +42,12 @@ func newFunction(stack awscdk.Stack, s Settings, code Package, role awsiam.Role,
 		RetryAttempts: jsii.Number(1),
 		MaxEventAge:   awscdk.Duration_Hours(jsii.Number(1)),
 		OnFailure:     awslambdadestinations.NewSqsDestination(dead),
-	})
+	}
+	if s.Tracing {
+		props.Tracing = awslambda.Tracing_ACTIVE
+	}
+	inNetwork(stack, s, props, role)
+	return awslambda.NewFunction(stack, jsii.String("Sweep"), props)
 }
 
 // functionCode is an asset that the CDK uploads, or an object that whoever deploys has uploaded.

@@ -34,7 +34,7 @@ func newLedger(stack awscdk.Stack, s Settings, key awskms.IKey) awsdynamodb.ITab
 		},
 		Encryption:    awsdynamodb.TableEncryption_CUSTOMER_MANAGED,
 		EncryptionKey: key,
-		RemovalPolicy: awscdk.RemovalPolicy_RETAIN,
+		RemovalPolicy: kept(s),
 	}
 	if s.Ledger != "" {
 		props.TableName = &s.Ledger

@@ -7,8 +7,10 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -44,16 +46,25 @@ func synthesize() (err error) {
 	}
 	defer code.remove()
 	newSweepStack(app, "Rotationguard", settings, code)
+	addForwarder(app, settings)
 	if settings.Fleet != "" {
 		if err := addFleet(app, settings); err != nil {
 			return err
 		}
 	}
+	tag(app, settings)
 	app.Synth(nil)
 	if settings.SelfContained {
 		return code.zip(filepath.Join(*app.Outdir(), "Rotationguard.zip"))
 	}
 	return nil
+}
+
+// tag puts the operator's tags on everything that takes tags.
+func tag(app awscdk.App, s Settings) {
+	for _, name := range slices.Sorted(maps.Keys(s.Tags)) {
+		awscdk.Tags_Of(app).Add(&name, jsii.String(s.Tags[name]), nil)
+	}
 }
 
 // newApp makes an app that synthesizes to outdir, or where its environment says when that is empty.

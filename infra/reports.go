@@ -30,7 +30,7 @@ func newReports(stack awscdk.Stack, s Settings, key awskms.IKey) awss3.IBucket {
 		BucketKeyEnabled:  jsii.Bool(true),
 		Versioned:         jsii.Bool(true),
 		ObjectOwnership:   awss3.ObjectOwnership_BUCKET_OWNER_ENFORCED,
-		RemovalPolicy:     awscdk.RemovalPolicy_RETAIN,
+		RemovalPolicy:     kept(s),
 		LifecycleRules: &[]*awss3.LifecycleRule{
 			{
 				Id: jsii.String("Forget"), Expiration: awscdk.Duration_Days(jsii.Number(400)), NoncurrentVersionExpiration: awscdk.Duration_Days(jsii.Number(30)),
@@ -41,6 +41,9 @@ func newReports(stack awscdk.Stack, s Settings, key awskms.IKey) awss3.IBucket {
 				Expiration: awscdk.Duration_Days(jsii.Number(1)), NoncurrentVersionExpiration: awscdk.Duration_Days(jsii.Number(1)),
 			},
 		},
+	}
+	if s.DestroyData && !s.SelfContained { // S3 deletes no bucket that holds anything
+		props.AutoDeleteObjects = jsii.Bool(true)
 	}
 	if s.BucketName != "" {
 		props.BucketName = &s.BucketName

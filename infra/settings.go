@@ -1,13 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/aws/constructs-go/constructs/v10"
@@ -32,22 +32,30 @@ type Settings struct {
 	SecurityHub    bool          // alerts.security_hub: import findings into Security Hub
 
 	// From context, by the name beside each.
-	Schedule      string   // schedule: a rate(...) or cron(...) expression
-	Window        int      // window: minutes within which the schedule may start, so that accounts do not all start at once
-	LogDays       int      // logDays: how long the function's log is kept
-	Subscriptions []string // subscriptions: an email address, an https URL or the ARN of an SQS queue each
-	Key           string   // key: ARN of a KMS key to encrypt with instead of a new one
-	Topic         string   // topic: ARN of a topic to publish to instead of a new one
-	Table         string   // table: ARN of a DynamoDB table to remember in instead of a new one
-	Bucket        string   // bucket: ARN of a bucket to keep reports in instead of a new one
-	BucketName    string   // bucketName: the new bucket's name; "" lets CloudFormation name it
-	Bus           string   // bus: name or ARN of an event bus to tell on; "" tells on none
-	Slack         string   // slack: WORKSPACE/CHANNEL, ids of a Slack channel to tell
-	ChatTopic     string   // chatTopic: ARN of a topic that chat channels are subscribed to, instead of a new one
-	Boundary      string   // boundary: ARN of a managed policy to put on our own roles as permissions boundary
-	Dist          string   // dist: the folder that "make build" wrote
-	Fleet         string   // fleet: a targets.yaml, whose accounts and Regions a stack of its own sweeps
-	SelfContained bool     // selfContained: a template that takes the function's code by parameters and needs no CDK to deploy
+	Schedule       string            // schedule: a rate(...) or cron(...) expression
+	Window         int               // window: minutes within which the schedule may start, so that accounts do not all start at once
+	LogDays        int               // logDays: how long the function's log is kept
+	Subscriptions  []string          // subscriptions: an email address, an https URL or the ARN of an SQS queue each
+	Key            string            // key: ARN of a KMS key to encrypt with instead of a new one
+	Topic          string            // topic: ARN of a topic to publish to instead of a new one
+	Table          string            // table: ARN of a DynamoDB table to remember in instead of a new one
+	Bucket         string            // bucket: ARN of a bucket to keep reports in instead of a new one
+	BucketName     string            // bucketName: the new bucket's name; "" lets CloudFormation name it
+	Bus            string            // bus: name or ARN of an event bus to tell on; "" tells on none
+	Slack          string            // slack: WORKSPACE/CHANNEL, ids of a Slack channel to tell
+	ChatTopic      string            // chatTopic: ARN of a topic that chat channels are subscribed to, instead of a new one
+	Boundary       string            // boundary: ARN of a managed policy to put on our own roles as permissions boundary
+	Tags           map[string]string // tags: NAME=VALUE each, put on everything that takes tags
+	Qualifier      string            // qualifier: the synthesizer's, of a bootstrap of one's own
+	Tracing        bool              // tracing: X-Ray follows the function
+	VPC            string            // vpc, subnets, securityGroups: ids of a network that the function runs in
+	Subnets        []string
+	SecurityGroups []string
+	Region         string // region: the Region that is swept, "current" for the CDK's; named, IAM's events are sent there from their home Region
+	DestroyData    bool   // destroyData: key, ledger and reports go with the stack
+	Dist           string // dist: the folder that "make build" wrote
+	Fleet          string // fleet: a targets.yaml, whose accounts and Regions a stack of its own sweeps
+	SelfContained  bool   // selfContained: a template that takes the function's code by parameters and needs no CDK to deploy
 }
 
 const (
@@ -79,6 +87,14 @@ func (s *Settings) fromContext(node constructs.Node) error {
 	c.text("slack", &s.Slack)
 	c.text("chatTopic", &s.ChatTopic)
 	c.text("boundary", &s.Boundary)
+	c.pairs("tags", &s.Tags)
+	c.text("qualifier", &s.Qualifier)
+	c.truth("tracing", &s.Tracing)
+	c.text("vpc", &s.VPC)
+	c.list("subnets", &s.Subnets)
+	c.list("securityGroups", &s.SecurityGroups)
+	c.text("region", &s.Region)
+	c.truth("destroyData", &s.DestroyData)
 	c.text("dist", &s.Dist)
 	c.text("fleet", &s.Fleet)
 	c.truth("selfContained", &s.SelfContained)
@@ -86,19 +102,21 @@ func (s *Settings) fromContext(node constructs.Node) error {
 }
 
 var (
-	arnPattern     = regexp.MustCompile(`^arn:aws[a-z-]*:`)
-	roleARN        = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/(.+)$`)
-	functionARN    = regexp.MustCompile(`^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:([^:]+)(:.+)?$`)
-	rolePath       = regexp.MustCompile(`^/([\x21-\x7e]+/)+$`)
-	scheduleFormat = regexp.MustCompile(`^(rate|cron)\(.+\)$`)
-	tableARN       = regexp.MustCompile(`^arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:[0-9]{12}:table/[A-Za-z0-9_.-]{3,255}$`)
-	queueARN       = regexp.MustCompile(`^arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:.+$`)
-	bucketARN      = regexp.MustCompile(`^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-	bucketName     = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-	busName        = regexp.MustCompile(`^(arn:aws[a-z-]*:events:[a-z0-9-]+:[0-9]{12}:event-bus/)?[/.\-_A-Za-z0-9]{1,256}$`)
-	slackChannel   = regexp.MustCompile(`^T[A-Z0-9]+/[A-Z0-9]+$`)
-	emailFormat    = regexp.MustCompile(`^[^@\s]+@[^@\s]+\.[^@\s]+$`)
-	onlyWildcards  = regexp.MustCompile(`^[*?/]*$`)
+	arnPattern      = regexp.MustCompile(`^arn:aws[a-z-]*:`)
+	roleARN         = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/(.+)$`)
+	functionARN     = regexp.MustCompile(`^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:([^:]+)(:.+)?$`)
+	rolePath        = regexp.MustCompile(`^/([\x21-\x7e]+/)+$`)
+	scheduleFormat  = regexp.MustCompile(`^(rate|cron)\(.+\)$`)
+	tableARN        = regexp.MustCompile(`^arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:[0-9]{12}:table/[A-Za-z0-9_.-]{3,255}$`)
+	queueARN        = regexp.MustCompile(`^arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:.+$`)
+	bucketARN       = regexp.MustCompile(`^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+	bucketName      = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+	busName         = regexp.MustCompile(`^(arn:aws[a-z-]*:events:[a-z0-9-]+:[0-9]{12}:event-bus/)?[/.\-_A-Za-z0-9]{1,256}$`)
+	slackChannel    = regexp.MustCompile(`^T[A-Z0-9]+/[A-Z0-9]+$`)
+	regionFormat    = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]+$`)
+	qualifierFormat = regexp.MustCompile(`^[A-Za-z0-9_-]{1,10}$`)
+	emailFormat     = regexp.MustCompile(`^[^@\s]+@[^@\s]+\.[^@\s]+$`)
+	onlyWildcards   = regexp.MustCompile(`^[*?/]*$`)
 )
 
 // validate says the first thing that would deploy something else than was meant.
@@ -123,7 +141,13 @@ func (s *Settings) validate() error {
 	if s.Table != "" && !tableARN.MatchString(s.Table) {
 		return fmt.Errorf("context table %q: it is the ARN of a DynamoDB table", s.Table)
 	}
-	if err := s.validateTelling(); err != nil {
+	if s.Qualifier != "" && !qualifierFormat.MatchString(s.Qualifier) {
+		return fmt.Errorf("context qualifier %q: it is at most 10 letters and digits", s.Qualifier)
+	}
+	if s.Region != "" && !regionFormat.MatchString(s.Region) {
+		return fmt.Errorf("context region %q: it is a Region such as eu-west-1, or current where the CDK's command line knows one", s.Region)
+	}
+	if err := cmp.Or(s.validateTelling(), s.validateNetwork()); err != nil {
 		return err
 	}
 	for _, to := range s.Subscriptions {
@@ -205,96 +229,4 @@ func (s *Settings) validateWriter() error {
 		return fmt.Errorf("repair.target_boundary %q: it is the ARN of a managed policy", s.TargetBoundary)
 	}
 	return nil
-}
-
-// contextReader reads context values and keeps the first error. A value is text on the command line and may be a
-// number or a list in cdk.json.
-type contextReader struct {
-	node constructs.Node
-	err  error
-}
-
-func (c *contextReader) value(name string) (any, bool) {
-	if c.err != nil {
-		return nil, false
-	}
-	v := c.node.TryGetContext(&name)
-	return v, v != nil
-}
-
-func (c *contextReader) text(name string, into *string) {
-	v, given := c.value(name)
-	if !given {
-		return
-	}
-	text, ok := v.(string)
-	if !ok {
-		c.err = fmt.Errorf("context %s: it is text, not %v", name, v)
-		return
-	}
-	*into = text
-}
-
-func (c *contextReader) number(name string, into *int) {
-	v, given := c.value(name)
-	if !given {
-		return
-	}
-	switch v := v.(type) {
-	case float64:
-		*into = int(v)
-		if float64(*into) == v {
-			return
-		}
-	case string:
-		n, err := strconv.Atoi(v)
-		if err == nil {
-			*into = n
-			return
-		}
-	}
-	c.err = fmt.Errorf("context %s: it is a whole number, not %v", name, v)
-}
-
-func (c *contextReader) truth(name string, into *bool) {
-	v, given := c.value(name)
-	if !given {
-		return
-	}
-	switch v {
-	case true, "true":
-		*into = true
-	case false, "false":
-		*into = false
-	default:
-		c.err = fmt.Errorf("context %s: it is true or false, not %v", name, v)
-	}
-}
-
-func (c *contextReader) list(name string, into *[]string) {
-	v, given := c.value(name)
-	if !given {
-		return
-	}
-	switch v := v.(type) {
-	case string:
-		*into = nil
-		for part := range strings.SplitSeq(v, ",") {
-			if part = strings.TrimSpace(part); part != "" {
-				*into = append(*into, part)
-			}
-		}
-	case []any:
-		*into = nil
-		for _, item := range v {
-			text, ok := item.(string)
-			if !ok {
-				c.err = fmt.Errorf("context %s: it is a list of texts, not %v", name, item)
-				return
-			}
-			*into = append(*into, text)
-		}
-	default:
-		c.err = errors.Join(c.err, fmt.Errorf("context %s: it is a list or comma-separated text, not %v", name, v))
-	}
 }

@@ -11,13 +11,11 @@ import (
 
 // newSweepStack is everything that sweeps one account and Region: schedule and events → function → topic, ledger and reports, and alarms about it.
 func newSweepStack(scope constructs.Construct, id string, s Settings, code Package) awscdk.Stack {
-	stack := awscdk.NewStack(scope, &id, &awscdk.StackProps{
-		Description:         jsii.String("rotationguard: keeps Secrets Manager rotation able to work, and unable to do more than that"),
-		PermissionsBoundary: boundary(s),
-		Synthesizer: awscdk.NewDefaultStackSynthesizer(&awscdk.DefaultStackSynthesizerProps{
-			GenerateBootstrapVersionRule: jsii.Bool(!s.SelfContained),
-		}),
-	})
+	props := stackProps(s, "rotationguard: keeps Secrets Manager rotation able to work, and unable to do more than that")
+	if s.Region != "" {
+		props.Env = &awscdk.Environment{Region: &s.Region}
+	}
+	stack := awscdk.NewStack(scope, &id, props)
 	key := newKey(stack, s)
 	topic, chat := newTopic(stack, s, key), newChat(stack, s, key)
 	dead := newDeadLetters(stack)
@@ -35,6 +33,7 @@ func newSweepStack(scope constructs.Construct, id string, s Settings, code Packa
 
 	function := newFunction(stack, s, code, reader, dead)
 	letContinue(stack, function, reader)
+	keepNetworkFromCode(stack, s, function, reader)
 	set := func(name string, value *string) { function.AddEnvironment(&name, value, nil) }
 	set("ROTATIONGUARD_LEDGER_TABLE", ledger.TableName())
 	set("ROTATIONGUARD_REPORTS_BUCKET", reports.BucketName())
@@ -53,6 +52,7 @@ func newSweepStack(scope constructs.Construct, id string, s Settings, code Packa
 	newSchedule(stack, s, function, dead)
 	events := newEvents(stack, function, reader, dead)
 	newAlarms(stack, s, function, dead, topics)
+	newDashboard(stack, s, function, events, dead)
 
 	output(stack, "FunctionName", function.FunctionName(), "invoke it by hand with this name")
 	output(stack, "TopicArn", topic.TopicArn(), "subscribe to drift here")
@@ -61,6 +61,23 @@ func newSweepStack(scope constructs.Construct, id string, s Settings, code Packa
 	output(stack, "EventsQueueUrl", events.QueueUrl(), "calls that CloudTrail recorded wait here for a sweep")
 	output(stack, "DeadLetterQueueUrl", dead.QueueUrl(), "sweeps and events that were given up")
 	return stack
+}
+
+// stackProps are what every stack of an app has in common.
+func stackProps(s Settings, description string) *awscdk.StackProps {
+	synthesizer := &awscdk.DefaultStackSynthesizerProps{GenerateBootstrapVersionRule: jsii.Bool(!s.SelfContained)}
+	if s.Qualifier != "" {
+		synthesizer.Qualifier = &s.Qualifier
+	}
+	return &awscdk.StackProps{Description: &description, PermissionsBoundary: boundary(s), Synthesizer: awscdk.NewDefaultStackSynthesizer(synthesizer)}
+}
+
+// kept is what becomes of data when its stack is destroyed: it stays, unless the operator says otherwise.
+func kept(s Settings) awscdk.RemovalPolicy {
+	if s.DestroyData {
+		return awscdk.RemovalPolicy_DESTROY
+	}
+	return awscdk.RemovalPolicy_RETAIN
 }
 
 // newKey encrypts what the sweep leaves. A key given by ARN keeps its own policy, which must let this account's
@@ -72,7 +89,7 @@ func newKey(stack awscdk.Stack, s Settings) awskms.IKey {
 	key := awskms.NewKey(stack, jsii.String("Key"), &awskms.KeyProps{
 		Description:       jsii.String("rotationguard: alerts, ledger and reports"),
 		EnableKeyRotation: jsii.Bool(true),
-		RemovalPolicy:     awscdk.RemovalPolicy_RETAIN,
+		RemovalPolicy:     kept(s),
 	})
 	letAlarmsUseKey(stack, key)
 	return key

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
 	"github.com/aws/jsii-runtime-go"
@@ -40,6 +41,10 @@ func repairing() Settings {
 		s.Roles = []string{"arn:aws:iam::111122223333:role/rotation-*", "/rotation/"}
 		s.Functions = []string{"arn:aws:lambda:eu-west-1:111122223333:function:rotate-db", "arn:aws:lambda:eu-west-1:111122223333:function:SecretsManager*"}
 	})
+}
+
+var ofThisAccount = []any{
+	map[string]any{"Name": "Account", "Value": map[string]any{"Ref": "AWS::AccountId"}}, map[string]any{"Name": "Region", "Value": map[string]any{"Ref": "AWS::Region"}},
 }
 
 func TestStackHasWhatASweepNeeds(t *testing.T) {
@@ -104,8 +109,13 @@ func TestStackHasWhatASweepNeeds(t *testing.T) {
 		{"our roles carry the given boundary", with(func(s *Settings) { s.Boundary = "arn:aws:iam::111122223333:policy/edge" }), "AWS::IAM::Role", map[string]any{
 			"PermissionsBoundary": "arn:aws:iam::111122223333:policy/edge",
 		}},
-		{"silence is an alarm: no run in two periods of the schedule", defaultSettings(), "AWS::CloudWatch::Alarm", map[string]any{
-			"MetricName": "Invocations", "ComparisonOperator": "LessThanThreshold", "Period": 21600, "EvaluationPeriods": 2, "TreatMissingData": "breaching",
+		{"silence is an alarm: no sweep that succeeded in two periods of the schedule", defaultSettings(), "AWS::CloudWatch::Alarm", map[string]any{
+			"Namespace": "rotationguard", "MetricName": "Sweeps", "Statistic": "Sum", "Threshold": 1, "ComparisonOperator": "LessThanThreshold", "Period": 21600,
+			"EvaluationPeriods": 2, "TreatMissingData": "breaching", "Dimensions": ofThisAccount, "AlarmActions": assertions.Match_AnyValue(),
+		}},
+		{"broken rotation is an alarm until a sweep of the whole account says otherwise", defaultSettings(), "AWS::CloudWatch::Alarm", map[string]any{
+			"Namespace": "rotationguard", "MetricName": "Broken", "Statistic": "Maximum", "Threshold": 0, "ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "ignore",
+			"Dimensions": ofThisAccount, "AlarmActions": assertions.Match_AnyValue(), "OKActions": assertions.Match_AnyValue(),
 		}},
 		{"a failed sweep is an alarm", defaultSettings(), "AWS::CloudWatch::Alarm", map[string]any{
 			"MetricName": "Errors", "Threshold": 0, "AlarmActions": assertions.Match_AnyValue(),
@@ -220,17 +230,24 @@ func TestSynthesisIsTheSameTwice(t *testing.T) {
 	}
 }
 
-func TestSchedulePeriodIsOneRun(t *testing.T) {
+func TestAlarmWaitsForTwoRunsAsFarAsAnAlarmLooksBack(t *testing.T) {
 	tests := []struct {
 		expression string
 		minutes    float64
+		periods    int
 	}{
-		{"rate(1 minute)", 1}, {"rate(6 hours)", 360}, {"rate(1 day)", 1440}, {"rate(7 days)", 1440},
-		{"rate(99999999999999999999 days)", 1440}, {"cron(0 6 * * ? *)", 1440},
+		{"rate(1 minute)", 1, 2}, {"rate(6 hours)", 360, 2}, {"rate(1 day)", 1440, 2}, {"rate(36 hours)", 1440, 3}, {"rate(2 days)", 1440, 4}, {"rate(7 days)", 1440, 7},
+		{"rate(99999999999999999999 days)", 1440, 7}, {"rate(0 minutes)", 1, 2},
+		{"cron(0 6 * * ? *)", 1440, 2}, {"cron(0 6 ? * MON *)", 1440, 7}, {"cron(0 6 1 * ? *)", 1440, 7}, {"cron(0 6 * 3 ? *)", 1440, 7},
 	}
 	for _, tt := range tests {
-		if got := schedulePeriod(tt.expression).Minutes(); got != tt.minutes {
-			t.Errorf("schedulePeriod(%s) = %v minutes, want %v", tt.expression, got, tt.minutes)
+		period, periods := silence(tt.expression)
+		if period.Minutes() != tt.minutes || periods != tt.periods {
+			t.Errorf("silence(%s) = %d × %v minutes, want %d × %v", tt.expression, periods, period.Minutes(), tt.periods, tt.minutes)
+		}
+		// CloudWatch API reference, PutMetricAlarm.
+		if total := period * time.Duration(periods); total > week || period < time.Hour && total > day {
+			t.Errorf("silence(%s) looks back %v, more than an alarm does", tt.expression, total)
 		}
 	}
 }
@@ -254,7 +271,12 @@ func TestContextIsReadAsTextNumberAndList(t *testing.T) {
 	if s, err := node(map[string]any{"subscriptions": []string{"a@b.example"}}); err != nil || !slices.Equal(s.Subscriptions, []string{"a@b.example"}) {
 		t.Errorf("subscriptions = %v, %v, want one address", s.Subscriptions, err)
 	}
-	for name, v := range map[string]any{"window": "soon", "logDays": 1.5, "schedule": 6, "subscriptions": 4} {
+	for _, given := range []any{"team=payments, stage=live", map[string]any{"team": "payments", "stage": "live"}, []string{"team=payments", "stage=live"}} {
+		if s, err := node(map[string]any{"tags": given}); err != nil || !reflect.DeepEqual(s.Tags, map[string]string{"team": "payments", "stage": "live"}) {
+			t.Errorf("tags of %v = %v, %v", given, s.Tags, err)
+		}
+	}
+	for name, v := range map[string]any{"tags": "payments", "tracing": "often", "window": "soon", "logDays": 1.5, "schedule": 6, "subscriptions": 4} {
 		if _, err := node(map[string]any{name: v}); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("context %s = %v: error %v, want one that names it", name, v, err)
 		}

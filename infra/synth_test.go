@@ -96,13 +96,26 @@ func TestTemplatesPassCfnLint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []Settings{defaultSettings(), repairing()} {
+	full := inVPC()
+	full.Tracing, full.Slack, full.Bus, full.SecurityHub, full.Region = true, "T0123ABCD/C0123ABCD", "security", true, "eu-west-1"
+	full.Subscriptions = []string{"oncall@example.com"}
+	alone := with(func(s *Settings) { s.SelfContained = true })
+	var files []string
+	for _, s := range []Settings{defaultSettings(), repairing(), full, alone} {
 		app, _ := stackFor(t, s)
+		addForwarder(app, s)
 		app.Synth(nil)
-		// W3005: the CDK repeats as DependsOn what a reference already says.
-		run(t, nil, filepath.Join(env, "bin", "cfn-lint"), "--ignore-checks", "W3005", "--",
-			filepath.Join(*app.Outdir(), "Rotationguard.template.json"))
+		found, err := filepath.Glob(filepath.Join(*app.Outdir(), "*.template.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, found...)
 	}
+	if len(files) != 6 {
+		t.Fatalf("%d templates, want 6: %v", len(files), files)
+	}
+	// W3005: the CDK repeats as DependsOn what a reference already says.
+	run(t, nil, filepath.Join(env, "bin", "cfn-lint"), append([]string{"--ignore-checks", "W3005", "--"}, files...)...)
 }
 
 // run runs a command at the root of the clone and fails the test with what it printed.
@@ -118,7 +131,7 @@ func run(t *testing.T, environ []string, name string, args ...string) {
 
 func TestEveryContextValueIsDocumented(t *testing.T) {
 	page := string(readFile(t, "../docs/deploy.md"))
-	read := regexp.MustCompile(`c\.(?:text|number|list|truth)\("(\w+)"`).FindAllStringSubmatch(string(readFile(t, "settings.go")), -1)
+	read := regexp.MustCompile(`c\.(?:text|number|list|truth|pairs)\("(\w+)"`).FindAllStringSubmatch(string(readFile(t, "settings.go")), -1)
 	if len(read) == 0 {
 		t.Fatal("settings.go reads no context value")
 	}

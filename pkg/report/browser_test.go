@@ -25,6 +25,8 @@ func TestPageInChromium(t *testing.T) {
 
 	pages := t.TempDir()
 	outcomes := situations()
+	outcomes["paths"] = paths()
+	outcomes["compared"] = compared()
 	outcomes["attack"] = attack()
 	outcomes["many"] = large(300)
 	outcomes["large"] = large(10_000)

@@ -17,7 +17,7 @@ type pageCompare struct {
 	Stands  []pageDocument
 	None    string // said where no statement has to do with it
 	Where   string // the document that the fix writes
-	Becomes []string
+	Becomes [][]pageLine
 	Instead string // said where the fix adds no statement
 }
 
@@ -25,6 +25,7 @@ type pageCompare struct {
 type pageDocument struct {
 	Name       string
 	Statements []pageStatement
+	After      int // statements left out at the end
 }
 
 // pageStatement is one statement as the account holds it. Gap is how many are left out before it.
@@ -32,7 +33,13 @@ type pageStatement struct {
 	Gap    int
 	Number int
 	Does   string // what it has to do with the finding: empty for the others
-	Text   string
+	Lines  []pageLine
+}
+
+// pageLine is a line of a statement. Differs says that the other side has no such line.
+type pageLine struct {
+	Indent, Text string
+	Differs      bool
 }
 
 // compare puts the policies that a group's findings are about beside the group's fix. It is nil where the account's documents are not at
@@ -64,8 +71,9 @@ func (p *page) compare(s *Secret, g group) *pageCompare {
 		}
 	}
 	for _, f := range mergeStatements(g.findings) {
-		c.Becomes = append(c.Becomes, strings.Join(layOut(f.Fix.Statement), "\n"))
+		c.Becomes = append(c.Becomes, pageLines(layOut(f.Fix.Statement)))
 	}
+	c.markDiffering()
 	first := g.findings[0]
 	if len(c.Stands) == 0 {
 		if first.Statement != nil || first.Direction != policy.Missing || len(c.Becomes) == 0 {
@@ -78,6 +86,61 @@ func (p *page) compare(s *Secret, g group) *pageCompare {
 	}
 	return c
 }
+
+func pageLines(texts []string) []pageLine {
+	lines := make([]pageLine, len(texts))
+	for i, text := range texts {
+		lines[i].Text = strings.TrimLeft(text, " ")
+		lines[i].Indent = text[:len(text)-len(lines[i].Text)]
+	}
+	return lines
+}
+
+// markDiffering marks the lines that one side has and the other has not: of what stands those of the statements that a finding names.
+// Where the fix adds no statement nothing is marked, as the whole statement is meant.
+func (c *pageCompare) markDiffering() {
+	var sides [2][]pageLine
+	for _, d := range c.Stands {
+		for _, s := range d.Statements {
+			if s.Does != "" {
+				sides[0] = append(sides[0], s.Lines...)
+			}
+		}
+	}
+	for _, lines := range c.Becomes {
+		sides[1] = append(sides[1], lines...)
+	}
+	if len(sides[0]) == 0 || len(sides[1]) == 0 {
+		return
+	}
+	stands, becomes := lineSet(sides[0]), lineSet(sides[1])
+	for _, d := range c.Stands {
+		for _, s := range d.Statements {
+			for i := range s.Lines {
+				s.Lines[i].Differs = s.Does != "" && !becomes[bareLine(s.Lines[i].Text)]
+			}
+		}
+	}
+	for _, lines := range c.Becomes {
+		for i := range lines {
+			lines[i].Differs = !stands[bareLine(lines[i].Text)]
+		}
+	}
+}
+
+func lineSet(lines []pageLine) map[string]bool {
+	set := map[string]bool{}
+	for _, l := range lines {
+		set[bareLine(l.Text)] = true
+	}
+	for _, bracket := range []string{"", "{", "}", "[", "]"} {
+		set[bracket] = true
+	}
+	return set
+}
+
+// bareLine is a line without what its place among others gives it.
+func bareLine(text string) string { return strings.TrimSuffix(text, ",") }
 
 // statementDoes says what a statement has to do with a finding that names it.
 func statementDoes(f *drift.Finding) string {
@@ -110,9 +173,10 @@ func statements(label, text string, marked map[int]string) pageDocument {
 		if more := len(lines) - statementLines; more > 0 {
 			lines = append(lines[:statementLines:statementLines], fmt.Sprintf("… %d more lines", more))
 		}
-		view.Statements = append(view.Statements, pageStatement{Gap: gap, Number: i + 1, Does: marked[i], Text: strings.Join(lines, "\n")})
+		view.Statements = append(view.Statements, pageStatement{Gap: gap, Number: i + 1, Does: marked[i], Lines: pageLines(lines)})
 		gap = 0
 	}
+	view.After = gap
 	return view
 }
 

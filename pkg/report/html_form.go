@@ -124,9 +124,30 @@ func joinActions(statement string, actions []string) string {
 		return statement
 	}
 	members["Action"] = list
-	text, err := json.Marshal(members)
-	if err != nil {
-		return statement
+	return ordered(members)
+}
+
+// statementOrder is how AWS's pages write a statement.
+var statementOrder = []string{"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"}
+
+// ordered writes a statement's members as AWS's pages order them, others behind.
+func ordered(members map[string]json.RawMessage) string {
+	names := slices.DeleteFunc(slices.Clone(statementOrder), func(name string) bool { return members[name] == nil })
+	for _, name := range sortedKeys(members) {
+		if !slices.Contains(statementOrder, name) {
+			names = append(names, name)
+		}
 	}
-	return string(text)
+	var out strings.Builder
+	out.WriteByte('{')
+	for i, name := range names {
+		key, _ := json.Marshal(name) // of a string it never fails
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		out.Write(key)
+		out.WriteByte(':')
+		out.Write(members[name])
+	}
+	return out.String() + "}"
 }

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rotationguard/rotationguard/pkg/drift"
 	"github.com/rotationguard/rotationguard/pkg/policy"
+	"github.com/rotationguard/rotationguard/pkg/repair"
 	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
 
@@ -148,5 +150,38 @@ func TestFormsPutStatementsTogetherThatDifferInTheirActionAlone(t *testing.T) {
 	}
 	if strings.Contains(findings[0].Fix.Statement, "PutSecretValue") {
 		t.Error("the finding itself was changed")
+	}
+}
+
+// paths is an outcome of one secret with a key of its customer's, of whose requests one is denied.
+func paths() Outcome {
+	j := judged("app", drift.Broken, in(time.Hour), "the next rotation fails", denied("f-1", "app", "secretsmanager:PutSecretValue"))
+	const key = "arn:aws:kms:eu-west-1:111122223333:key/k-1"
+	j.Setup.Secrets[0].KMSKeyID, j.Secrets[0].Secret.KMSKeyID = key, key
+	j.Setup.Keys = map[string]rotation.Key{key: {ARN: key}}
+	j.Secrets[0].Decided = true
+	j.Contract = rotation.NewContract(j.Setup, nil)
+	return outcomeOf(repair.ModeReport, j)
+}
+
+func TestPathSaysWhatIsAllowedBesideWhatIsDenied(t *testing.T) {
+	o := paths()
+	p := newPage(&o).path(&o.Secrets[0])
+	var got []string
+	for _, s := range p.Targets {
+		got = append(got, fmt.Sprintf("%s: not %s, but %s", s.To.Name, strings.Join(s.Denied, " "), strings.Join(s.May, " ")))
+	}
+	want := []string{
+		"app: not PutSecretValue, but GetRandomPassword DescribeSecret GetSecretValue UpdateSecretVersionStage",
+		"k-1: not , but Decrypt GenerateDataKey",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("targets (-want +got):\n%s", diff)
+	}
+	o.Secrets[0].Decided = false
+	for _, s := range newPage(&o).path(&o.Secrets[0]).Targets {
+		if len(s.May) > 0 {
+			t.Errorf("where not everything was decided, %s is said to allow %v", s.To.Name, s.May)
+		}
 	}
 }

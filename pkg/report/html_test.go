@@ -62,7 +62,7 @@ var elements = map[string][]string{
 	"svg": {"class", "viewBox", "preserveAspectRatio", "aria-hidden"}, "rect": {"data-v", "x", "width", "height"},
 	"div": {"class", "id", "data-s", "role", "aria-label", "aria-labelledby", "tabindex"},
 	"ul":  {"class", "id"}, "ol": {"class"}, "li": {"class", "id", "data-v", "data-s", "data-c", "data-h"},
-	"dl": {"class"}, "dt": {}, "dd": {"class"}, "time": {"datetime"}, "code": {}, "pre": {"class"}, "del": {}, "ins": {},
+	"dl": {"class"}, "dt": {}, "dd": {"class"}, "time": {"datetime"}, "code": {}, "pre": {"class"}, "del": {}, "ins": {}, "mark": {},
 	"details": {"class"}, "summary": {}, "button": {"type", "class", "id"},
 	"form": {"id", "role", "aria-label", "hidden"}, "fieldset": {}, "legend": {}, "label": {"class", "data-v", "data-s"},
 	"input": {"type", "name", "value", "list", "autocomplete", "spellcheck", "placeholder"}, "select": {"name"}, "option": {"value"}, "datalist": {"id"},
@@ -192,6 +192,8 @@ func filled(text string) Outcome {
 			ARN: arn, Name: text, Kind: rotation.KindLambda, FunctionARN: functionARN(text), RoleARN: roleARN(text), KMSKeyID: text, Strategy: rotation.Strategy(text),
 			StrategySource: rotation.Source(text), Master: rotation.ARN(text), Tags: map[string]string{text: text, "k": text}, Verdict: v, NextRotation: in(time.Hour),
 			Reason: text, Findings: findings, Notes: []string{text}, Rotate: text,
+			Decided: true, needs: []need{{rotation.TargetSecret, text}, {rotation.TargetNetwork, text}},
+			documents: map[document]string{{rotation.ARN(text), text}: fmt.Sprintf(`{"Statement":[{"Sid":%q,"Effect":"Allow"},{"Sid":%q}]}`, text, text)},
 		})
 	}
 	o.Operators = []Operator{{Principal: rotation.ARN(text), May: rotation.Permission(text), Verdict: drift.Drifted, Reason: text, Findings: findings}}

@@ -34,7 +34,7 @@ const shown = async (page, text) => page.waitForFunction(want => document.getEle
 const visibleNames = page => page.locator("#rows .row:visible .name").allTextContents();
 const focused = page => page.evaluate(() => document.activeElement.id || document.activeElement.textContent.trim());
 
-for (const name of ["broken", "repaired", "hostile", "unknown", "in-sync", "empty"]) {
+for (const name of ["broken", "repaired", "hostile", "unknown", "in-sync", "empty", "compared"]) {
   for (const [colorScheme, width] of [["light", 1280], ["dark", 390]]) {
     test(`${name} is accessible and fits, ${colorScheme}, ${width} wide`, async () => {
       await on(name, { colorScheme, viewport: { width, height: 900 }, bypassCSP: true }, async page => {
@@ -144,6 +144,37 @@ test("a secret opens to its path, the witness and the fix", async () => {
     assert.match(await row.locator(".fix").first().textContent(), /Let the execution role call/);
     await row.locator(".forms summary", { hasText: "Terraform" }).first().click();
     assert.match(await row.locator(".forms details[open] pre").first().textContent(), /aws_iam_policy_document|resource "aws_/);
+  });
+});
+
+test("the policy as it stands is beside what mends it, with what differs marked", async () => {
+  await on("compared", {}, async page => {
+    const row = page.locator("#rows .row", { hasText: "near" }).first();
+    await row.locator("summary").first().click();
+    const [stands, becomes] = await row.locator(".compare > div").all();
+    const [left, right] = [await stands.boundingBox(), await becomes.boundingBox()];
+    assert.ok(left.x + left.width <= right.x + 2 && Math.abs(left.y - right.y) < 2, "side by side");
+    assert.deepEqual(await stands.locator(".does").allTextContents(), ["Statement 4 comes nearest"]);
+    assert.match((await stands.locator("mark").allTextContents()).join(" "), /aws:SourceAccount/);
+    assert.equal(await stands.locator("pre:not(.differs) mark").count(), 0);
+    assert.match(await becomes.locator("ins").textContent(), /"secretsmanager:GetSecretValue"/);
+    // Each is JSON as it can be pasted.
+    for (const pre of await row.locator(".compare pre").all()) JSON.parse(await pre.textContent());
+    await page.setViewportSize({ width: 390, height: 900 });
+    const [above, below] = [await stands.boundingBox(), await becomes.boundingBox()];
+    assert.ok(above.y + above.height <= below.y + 2, "one above the other where it is narrow");
+  });
+});
+
+test("each hop says what is allowed and what is denied", async () => {
+  await on("paths", {}, async page => {
+    const row = page.locator("#rows .row").first();
+    await row.locator("summary").first().click();
+    const hops = await row.locator(".path .step[data-h]").evaluateAll(all => all.map(e => e.querySelector(".node").lastChild.textContent.trim() + ": " +
+      e.querySelector(".arrow b").textContent + " " + [...e.querySelectorAll(".arrow > code")].map(c => c.textContent).join(" ") + " | " + [...e.querySelectorAll(".may code")].map(c => c.textContent).join(" ")));
+    assert.deepEqual(hops, [
+      "rotate-app: allowed  | ", "rotate-app: allowed  | ", "app: denied PutSecretValue | GetRandomPassword DescribeSecret GetSecretValue UpdateSecretVersionStage", "k-1: allowed  | Decrypt GenerateDataKey",
+    ]);
   });
 });
 

@@ -192,7 +192,7 @@ func filled(text string) Outcome {
 			ARN: arn, Name: text, Kind: rotation.KindLambda, FunctionARN: functionARN(text), RoleARN: roleARN(text), KMSKeyID: text, Strategy: rotation.Strategy(text),
 			StrategySource: rotation.Source(text), Master: rotation.ARN(text), Tags: map[string]string{text: text, "k": text}, Verdict: v, NextRotation: in(time.Hour),
 			Reason: text, Findings: findings, Notes: []string{text}, Rotate: text,
-			Decided: true, needs: []need{{rotation.TargetSecret, text}, {rotation.TargetNetwork, text}},
+			Decided: true, needs: []need{{rotation.TargetSecret, actionOf("s:" + text)}, {rotation.TargetNetwork, actionOf("s:" + text)}},
 			documents: map[document]string{{rotation.ARN(text), text}: fmt.Sprintf(`{"Statement":[{"Sid":%q,"Effect":"Allow"},{"Sid":%q}]}`, text, text)},
 		})
 	}

@@ -20,9 +20,11 @@ var ErrCut = errors.New("the sweep was cut to be continued")
 // Continuation lets a sweep stop at a place from which another process goes on. The parts together are one sweep: the last judges, plans,
 // writes and reports what all of them have read.
 type Continuation struct {
-	// Until is when reading stops, and WriteBy the last moment at which writing begins: later, it is left to the next part, which has
-	// time for it. The zero WriteBy is any.
-	Until, WriteBy time.Time
+	// Until is when reading stops, and EndBy the last moment at which what follows it begins: later, it is left to the next part, which has
+	// time for it. The zero EndBy is any.
+	Until, EndBy time.Time
+	// Started is when the first part began; zero: this is the first.
+	Started time.Time
 	// Earlier opens what the earlier parts have read, in order.
 	Earlier []func(context.Context) (io.ReadCloser, error)
 	// Part takes what this part reads.
@@ -66,7 +68,7 @@ func (s *Sweeper) groups(ctx context.Context, scope rotation.Scope) iter.Seq2[ro
 			return !stopped
 		}
 		for _, open := range c.Earlier {
-			if c.earlier(ctx, open, give); stopped {
+			if c.earlier(ctx, open, s.ours(give)); stopped {
 				return
 			}
 		}
@@ -82,6 +84,18 @@ func (s *Sweeper) groups(ctx context.Context, scope rotation.Scope) iter.Seq2[ro
 				}
 			}
 		}
+	}
+}
+
+// ours lets only groups of the swept account and Region through.
+func (s *Sweeper) ours(give func(rotation.Group, error) bool) func(rotation.Group, error) bool {
+	return func(g rotation.Group, err error) bool {
+		for i := range g.Setups {
+			if setup := &g.Setups[i]; setup.Account != s.Account || setup.Region != s.Region {
+				return give(rotation.Group{}, fmt.Errorf("continuing the sweep: an earlier part is of account %s in %s", rotation.OneLine(setup.Account), rotation.OneLine(setup.Region)))
+			}
+		}
+		return give(g, err)
 	}
 }
 
@@ -133,9 +147,17 @@ func (c *Continuation) cut(last bool) error {
 	return ErrCut
 }
 
-// late says whether what is planned had better be written by the next part, which reads nothing but what the parts have stored.
+// late says whether what follows the reading had better be done by the next part, which reads nothing but what the parts have stored.
 func (c *Continuation) late(now time.Time) bool {
-	return c != nil && !c.WriteBy.IsZero() && now.After(c.WriteBy) && c.Groups() > 0
+	return c != nil && !c.EndBy.IsZero() && now.After(c.EndBy) && c.Groups() > 0
+}
+
+// started is when the sweep began.
+func (c *Continuation) started(now time.Time) time.Time {
+	if c == nil || c.Started.IsZero() {
+		return now
+	}
+	return c.Started
 }
 
 // unread says what moved between the parts so that none of them has read it. The next sweep does.

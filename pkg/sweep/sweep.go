@@ -63,7 +63,7 @@ type Sweeper struct {
 
 // Sweep carries the rotation functions in scope through the whole line.
 func (s *Sweeper) Sweep(ctx context.Context, scope rotation.Scope) (report.Outcome, error) {
-	started := s.now()
+	started := s.Continue.started(s.now())
 	outcome, plan, err := s.Plan(ctx, scope)
 	if err != nil {
 		return outcome, err
@@ -82,6 +82,9 @@ func (s *Sweeper) Plan(ctx context.Context, scope rotation.Scope) (report.Outcom
 	}
 	if err := s.judgeOperators(ctx, scope, &outcome, &acted); err != nil {
 		return outcome, repair.Plan{}, err
+	}
+	if s.Continue.late(s.now()) {
+		return outcome, repair.Plan{}, s.Continue.cut(true)
 	}
 	history := repair.History{At: s.now(), Complete: complete}
 	if s.Ledger != nil {
@@ -108,9 +111,6 @@ func (s *Sweeper) Plan(ctx context.Context, scope rotation.Scope) (report.Outcom
 		}
 	}
 	plan := repair.NewPlan(judgements, s.Repair, history)
-	if plan.Writes() && s.Continue.late(s.now()) {
-		return outcome, plan, s.Continue.cut(true)
-	}
 	outcome.Changes, outcome.Left = plan.Changes, plan.Left
 	if s.Repair.Mode.Writes() {
 		breaker := plan.Breaker

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"github.com/rotationguard/rotationguard/pkg/awstest"
 	"github.com/rotationguard/rotationguard/pkg/config"
 	"github.com/rotationguard/rotationguard/pkg/drift"
@@ -21,6 +23,11 @@ import (
 // newSweeper is a sweeper of the demo's account in memory, in a mode, with a breaker and settling time as given.
 func newSweeper(t *testing.T, a *awstest.Account, yaml string) *sweep.Sweeper {
 	t.Helper()
+	return newSweeperOf(t, a.Config(), yaml)
+}
+
+func newSweeperOf(t *testing.T, cfg aws.Config, yaml string) *sweep.Sweeper {
+	t.Helper()
 	c, err := config.Parse("rotationguard.yaml", []byte(yaml))
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +41,6 @@ func newSweeper(t *testing.T, a *awstest.Account, yaml string) *sweep.Sweeper {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
-	cfg := a.Config()
 	return &sweep.Sweeper{
 		Source:  inventory.New(inventory.NewClients(cfg), inventory.Options{Rules: settings.Reading.Rules, Unthrottled: true}),
 		Judging: settings.Judging, Repair: settings.Repair, RemindAfter: settings.RemindAfter,

@@ -24,6 +24,7 @@ type request struct {
 	run   string // the run's name, by which its report is found
 
 	events []trigger.Event // what they concern is the scope
+	from   *place          // where the sweep goes on, nil for its beginning
 }
 
 // parseEvent reads an event. Nothing but a schedule's event, an empty one, and mode, secrets and tags by hand is taken: an event that

@@ -67,7 +67,7 @@ func remembered[T any](ask func(context.Context) (*T, error)) func(context.Conte
 const (
 	badConfig   = "BadConfig"   // the deployment cannot work
 	badEvent    = "BadEvent"    // the same event will never work
-	outOfTime   = "OutOfTime"   // the sweep is not complete
+	outOfTime   = "OutOfTime"   // the sweep is not complete, and cannot be continued
 	sweepFailed = "SweepFailed" // the account could not be read, or a repair stopped
 	untold      = "AlertFailed" // the sweep is complete, but nobody could be told
 )
@@ -76,6 +76,7 @@ const (
 type failure struct {
 	kind, line string
 	cause      *fleet.Cause // the call that failed, where it is known
+	place      *place       // where the sweep goes on, where it was cut
 }
 
 func (f *failure) Error() string { return f.line }
@@ -102,6 +103,11 @@ func (b broken) Invoke(ctx context.Context, _ []byte) ([]byte, error) {
 // Invoke implements lambda.Handler.
 func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	log := loggerOf(ctx)
+	h.calls.made.Store(0)
+	h.calls.throttled.Store(0)
+	if place, ok, err := parsePlace(payload); ok {
+		return h.resume(ctx, log, place, err)
+	}
 	if item, ok, err := parseItem(payload); ok {
 		return h.sweepTarget(ctx, log, item, err)
 	}
@@ -115,11 +121,7 @@ func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if err != nil {
 		return nil, failed(badEvent, "%v", err).refuse(log)
 	}
-	answer, err := h.run(ctx, log, asked)
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(answer)
+	return h.run(ctx, log, asked)
 }
 
 // parse reads an event of CloudTrail, or one that parseEvent reads.
@@ -130,23 +132,35 @@ func parse(payload []byte) (request, error) {
 	return parseEvent(payload)
 }
 
-// run sweeps, keeps the report and tells of it.
-func (h *handler) run(ctx context.Context, log *slog.Logger, asked request) (answer, error) {
-	asked.run = repair.NewRun(time.Now())
+// run sweeps, keeps the report and tells of it. A sweep that was cut is continued.
+func (h *handler) run(ctx context.Context, log *slog.Logger, asked request) ([]byte, error) {
+	if asked.run == "" {
+		asked.run = repair.NewRun(time.Now())
+	}
 	log.Info("sweeping", "run", asked.run, "mode", asked.mode, "secrets", asked.scope.Secrets, "tags", asked.scope.Tags, "events", len(asked.events))
 	outcome, fault := h.sweep(ctx, asked)
 	if fault == unconcerned {
 		log.Info("unconcerned", "events", len(asked.events))
-		return answerOf(&outcome, alert.Told{}, ""), nil
+		return json.Marshal(answerOf(&outcome, alert.Told{}, ""))
 	}
-	return h.finish(ctx, log, asked, outcome, fault)
+	if fault != nil && fault.place != nil {
+		var answer []byte
+		if answer, fault = h.pass(ctx, log, &outcome, fault.place); fault == nil {
+			return answer, nil
+		}
+	}
+	answer, err := h.finish(ctx, log, asked, outcome, fault)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(answer)
 }
 
 // finish keeps and tells what a sweep has come to.
 func (h *handler) finish(ctx context.Context, log *slog.Logger, asked request, outcome report.Outcome, fault *failure) (answer, error) {
 	logOutcome(log, &outcome)
 	if fault != nil { // whoever reads the message must not take it for all there is
-		outcome.Errors = append(outcome.Errors, report.Error{Resource: "sweep", Message: fault.line})
+		outcome.Errors = append(outcome.Errors, report.Error{Resource: report.WholeSweep, Message: fault.line})
 	}
 	where, lost := h.archive(ctx, asked.run, &outcome)
 	if lost != nil && fault == nil {
@@ -203,6 +217,7 @@ func (h *handler) sweep(ctx context.Context, asked request) (report.Outcome, *fa
 		Source:    inventory.New(inventory.NewClients(h.cfg), reading),
 		Operators: h.operators(settings.Operators), Judging: settings.Judging, Repair: settings.Repair, RemindAfter: settings.RemindAfter, Clients: repair.NewClients(h.cfg),
 		Account: aws.ToString(who.Account), Region: h.cfg.Region, Caller: aws.ToString(who.Arn), Command: "sweep", Run: asked.run, Visible: visible,
+		Cause: trigger.Cause(asked.events, rotation.ARN(aws.ToString(who.Arn)), h.deployed.writer),
 		Forgetful: h.deployed.table == "", Channels: h.channels(),
 	}
 	if unremembered == nil {
@@ -210,7 +225,22 @@ func (h *handler) sweep(ctx context.Context, asked request) (report.Outcome, *fa
 	}
 	within, cancel := before(ctx, asked.mode)
 	defer cancel()
+	part, err := h.continuation(within, &asked, sweeper.Account)
+	if err != nil {
+		return outcome, failed(sweepFailed, "%s", inventory.DescribeError(err))
+	}
+	if part != nil {
+		defer part.close()
+		sweeper.Continue = part.Continuation
+	}
 	outcome, err = sweeper.Sweep(within, asked.scope)
+	if errors.Is(err, sweep.ErrCut) {
+		next, err := part.store(ctx)
+		if err != nil {
+			return outcome, failed(outOfTime, "out of time: the sweep cannot be continued: %s; %s", inventory.DescribeError(err), soFar(&outcome))
+		}
+		return outcome, unfinished(next)
+	}
 	if asked.mode.Writes() && h.deployed.table == "" {
 		outcome.Notes = append(outcome.Notes, ephemeral)
 	}

@@ -45,9 +45,13 @@ func (h *handler) measure(log *slog.Logger, o *report.Outcome, asked request, fa
 	if o.Account == "" || o.Region == "" {
 		return
 	}
+	began, made, throttled := o.At, h.calls.made.Swap(0), h.calls.throttled.Swap(0)
+	if p := asked.from; p != nil {
+		began, made, throttled = p.Started, made+p.Calls, throttled+p.Throttles
+	}
 	m := alert.Measures{
-		Outcome: o, Complete: !failed && asked.scope.All() && asked.events == nil, Failed: failed, Took: time.Since(o.At),
-		Calls: int(h.calls.made.Swap(0)), Throttles: int(h.calls.throttled.Swap(0)),
+		Outcome: o, Complete: !failed && asked.scope.All() && asked.events == nil, Failed: failed, Took: time.Since(began),
+		Calls: int(made), Throttles: int(throttled),
 	}
 	if err := m.WriteMetrics(os.Stdout); err != nil {
 		log.Error("unmeasured", "error", err)

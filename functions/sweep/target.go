@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,8 +25,9 @@ import (
 
 // The types of a target's errors, by which the fleet's state machine decides whether to try again.
 const (
-	targetDenied = "TargetDenied" // the member role cannot be assumed; another attempt would not change that
-	unkept       = "ReportFailed" // the sweep is complete, but its report could not be kept: for the digest it has failed
+	targetDenied     = "TargetDenied" // the member role cannot be assumed; another attempt would not change that
+	targetUnfinished = "Unfinished"   // the sweep was cut: another attempt goes on where it stopped
+	unkept           = "ReportFailed" // the sweep is complete, but its report could not be kept: for the digest it has failed
 )
 
 // item is one item of a fleet's map state: a target, and the run whose results the digest gathers.
@@ -107,6 +109,9 @@ func (h *handler) sweepTarget(ctx context.Context, log *slog.Logger, i item, bad
 	if fault != nil && fault.kind == badEvent {
 		return nil, fault.refuse(log) // nobody's target: there is no place for its report
 	}
+	if fault != nil && fault.place != nil { // what another attempt leaves is no failure's report
+		return nil, fault.refuse(log)
+	}
 	logOutcome(log, &outcome)
 	if fault != nil {
 		outcome.Errors = append(outcome.Errors, fault.entry())
@@ -152,9 +157,51 @@ func (h *handler) assumeAndSweep(ctx context.Context, i item, mode repair.Mode) 
 	member.identity = func(context.Context) (*sts.GetCallerIdentityOutput, error) {
 		return &sts.GetCallerIdentityOutput{Account: &i.target.Account, Arn: who.Arn}, nil
 	}
-	swept, fault := member.sweep(ctx, request{mode: mode, run: i.run})
+	asked := request{mode: mode, run: i.run}
+	if asked.from, err = member.cutAt(ctx, i.run, mode); err != nil {
+		return outcome, failed(sweepFailed, "%s", inventory.DescribeError(err))
+	}
+	swept, fault := member.sweep(ctx, asked)
 	swept.Account, swept.Region = i.target.Account, i.target.Region
+	if fault != nil && fault.place != nil {
+		if err := member.keepPlace(ctx, fault.place); err != nil {
+			fault = failed(outOfTime, "out of time: the sweep cannot be continued: %s", inventory.DescribeError(err))
+		}
+	}
 	return swept, fault
+}
+
+// cutAt is where an earlier attempt at the target in this run was cut, nil if none was.
+func (h *handler) cutAt(ctx context.Context, run string, mode repair.Mode) (*place, error) {
+	if h.deployed.bucket == "" {
+		return nil, nil
+	}
+	parts, err := archive.NewParts(h.bucket(), h.deployed.bucket, run, h.target.Account, h.target.Region)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := parts.Place(ctx)
+	if err != nil || raw == nil {
+		return nil, err
+	}
+	p, err := readPlace(raw)
+	if err != nil || p.Run != run || p.Mode != mode {
+		return nil, fmt.Errorf("the place where an earlier attempt was cut is not of this run: %w", cmp.Or(err, errors.New("its run or mode is another")))
+	}
+	return &p, nil
+}
+
+// keepPlace keeps where the target's sweep was cut for another attempt.
+func (h *handler) keepPlace(ctx context.Context, p *place) error {
+	parts, err := archive.NewParts(h.bucket(), h.deployed.bucket, p.Run, h.target.Account, h.target.Region)
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	return parts.PutPlace(ctx, text)
 }
 
 // keep writes the report to where the digest looks for it.
@@ -178,5 +225,5 @@ func (f *failure) entry() report.Error {
 	if f.cause != nil {
 		return report.Error(*f.cause)
 	}
-	return report.Error{Resource: "sweep", Code: f.kind, Message: f.line}
+	return report.Error{Resource: report.WholeSweep, Code: f.kind, Message: f.line}
 }

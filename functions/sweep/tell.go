@@ -35,14 +35,14 @@ func (h *handler) channels() []ledger.Channel {
 	return h.teller().Channels()
 }
 
-// tell tells what is new of an outcome; where is the full report's place, if it has one. Without a ledger, and where it cannot be used, all that is worse
-// than in sync is told: nobody goes without news for it.
+// tell tells what is new of an outcome; where is the full report's place, if it has one. Without a ledger, where it cannot be
+// used, and of a sweep that failed before it knew what is new, all that is worse than in sync is told: nobody goes without news for it.
 func (h *handler) tell(ctx context.Context, o *report.Outcome, where string) (alert.Told, error) {
 	t := h.teller()
 	if len(t.Channels()) == 0 {
 		return alert.Told{}, nil
 	}
-	if h.deployed.table == "" || o.Account == "" {
+	if h.deployed.table == "" || o.Account == "" || o.Unswept() && len(o.News) == 0 {
 		return t.Tell(ctx, nil, o, where)
 	}
 	l, forget, err := h.openLedger(ctx, o.Account)

@@ -119,9 +119,13 @@ func (o *Outcome) targets() (by map[TargetStatus]int, accounts int) {
 	return by, len(seen)
 }
 
-// Unswept says whether a target failed or could be read in part only: nobody may take its silence for being in sync.
+// WholeSweep is the resource of an error that is about no one thing: the sweep itself failed, or is not complete.
+const WholeSweep = "sweep"
+
+// Unswept says whether the sweep, or a target's, failed or could be read in part only: nobody may take its silence for being in sync.
 func (o *Outcome) Unswept() bool {
-	return slices.ContainsFunc(o.Targets, func(t Target) bool { return t.Status != TargetSwept })
+	return slices.ContainsFunc(o.Targets, func(t Target) bool { return t.Status != TargetSwept }) ||
+		slices.ContainsFunc(o.Errors, func(e Error) bool { return e.Resource == WholeSweep })
 }
 
 // TargetsByStatus counts a fleet's targets, every status, 0 too.

@@ -165,7 +165,7 @@ func (c *Continuation) unread(outcome *report.Outcome) bool {
 	if c == nil || c.pending == 0 {
 		return false
 	}
-	outcome.Errors = append(outcome.Errors, report.Error{Resource: "sweep", Message: fmt.Sprintf(
+	outcome.Errors = append(outcome.Errors, report.Error{Resource: report.WholeSweep, Message: fmt.Sprintf(
 		"%d secrets came to another function or role while the sweep was continued in parts, and were not read; the next sweep reads them", c.pending)})
 	return true
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
@@ -22,6 +23,7 @@ type Event struct {
 	Name    string // "RemovePermission20150331v2"
 	Account string
 	Region  string
+	At      time.Time    // zero where the event does not say
 	Caller  rotation.ARN // who called
 	Issuer  rotation.ARN // the role of which the caller is a session
 
@@ -36,6 +38,7 @@ type envelope struct {
 	Source     string          `json:"source"`
 	Account    string          `json:"account"`
 	Region     string          `json:"region"`
+	Time       string          `json:"time"`
 	Detail     json.RawMessage `json:"detail"`
 }
 
@@ -92,6 +95,9 @@ func Parse(data []byte) (Event, error) {
 		return Event{}, errors.New("not an event of EventBridge: it has no detail-type or no source")
 	}
 	event := Event{ID: e.ID, Source: e.Source, Account: e.Account, Region: e.Region, idle: true}
+	if at, err := time.Parse(time.RFC3339, e.Time); err == nil {
+		event.At = at
+	}
 	if e.DetailType != apiCall && e.DetailType != serviceEvent {
 		return event, nil
 	}

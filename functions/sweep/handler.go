@@ -217,7 +217,7 @@ func (h *handler) sweep(ctx context.Context, asked request) (report.Outcome, *fa
 		Source:    inventory.New(inventory.NewClients(h.cfg), reading),
 		Operators: h.operators(settings.Operators), Judging: settings.Judging, Repair: settings.Repair, RemindAfter: settings.RemindAfter, Clients: repair.NewClients(h.cfg),
 		Account: aws.ToString(who.Account), Region: h.cfg.Region, Caller: aws.ToString(who.Arn), Command: "sweep", Run: asked.run, Visible: visible,
-		Cause: trigger.Cause(asked.events, rotation.ARN(aws.ToString(who.Arn)), h.deployed.writer),
+		Cause:     trigger.Cause(asked.events, rotation.ARN(aws.ToString(who.Arn)), h.deployed.writer),
 		Forgetful: h.deployed.table == "", Channels: h.channels(),
 	}
 	if unremembered == nil {

@@ -240,7 +240,9 @@ func TestWhatMovesBetweenParts(t *testing.T) {
 				case i >= 0 && got.Secrets[i].Verdict != tt.want:
 					t.Errorf("the secret is %s, want %s", got.Secrets[i].Verdict, tt.want)
 				}
-				said := slices.ContainsFunc(got.Errors, func(e report.Error) bool { return strings.Contains(e.Message, "while the sweep was continued in parts") })
+				said := slices.ContainsFunc(got.Errors, func(e report.Error) bool {
+					return strings.Contains(e.Message, "while the sweep was continued in parts")
+				})
 				runs, err := s.Ledger.Runs(t.Context(), 0)
 				if said != tt.unread || err != nil || len(runs) != 1 || runs[0].Complete == tt.unread {
 					t.Errorf("said %t, runs %+v, %v", said, runs, err)

@@ -219,6 +219,7 @@ func (h *handler) sweep(ctx context.Context, asked request) (report.Outcome, *fa
 		Account: aws.ToString(who.Account), Region: h.cfg.Region, Caller: aws.ToString(who.Arn), Command: "sweep", Run: asked.run, Visible: visible,
 		Cause:     trigger.Cause(asked.events, rotation.ARN(aws.ToString(who.Arn)), h.deployed.writer),
 		Forgetful: h.deployed.table == "", Channels: h.channels(),
+		Timeline: h.deployed.bucket != "" && asked.events == nil, // events may come by the thousand
 	}
 	if unremembered == nil {
 		sweeper.Ledger = l

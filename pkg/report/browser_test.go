@@ -26,6 +26,8 @@ func TestPageInChromium(t *testing.T) {
 	pages := t.TempDir()
 	outcomes := situations()
 	outcomes["paths"] = paths()
+	outcomes["fleet"] = *fleetOutcome(nil)
+	outcomes["remembered"] = remembered()
 	outcomes["compared"] = compared()
 	outcomes["attack"] = attack()
 	outcomes["many"] = large(300)

@@ -59,6 +59,10 @@ type page struct {
 	order   []*Secret         // as the page lists them
 	places  []string          // accounts and Regions of the secrets, sorted
 	summary Summary
+
+	accounts map[string]string     // names of a fleet's accounts; made when it is first needed
+	turns    map[string][]pageTurn // how verdicts changed, by secret; made when it is first needed
+	standing map[string]time.Time  // since when findings stand, by id; made when it is first needed
 }
 
 func newPage(o *Outcome) *page {
@@ -109,20 +113,29 @@ func (p *page) Account() string {
 	return fmt.Sprintf("%d accounts", len(accounts))
 }
 
-// Places are the accounts and Regions of the page's secrets where there are several, with the number of secrets of each.
-func (p *page) Places() []pageCount {
+// Places are the accounts and Regions of the page's secrets, where there are several.
+func (p *page) Places() []string {
 	if len(p.places) < 2 {
 		return nil
 	}
-	counts := map[string]int{}
-	for i := range p.outcome.Secrets {
-		counts[placeOf(p.outcome.Secrets[i].ARN)]++
-	}
-	var all []pageCount
+	var all []string
 	for _, place := range p.places {
-		all = append(all, pageCount{Name: place, Count: counts[place]})
+		all = append(all, p.placeText(place))
 	}
 	return all
+}
+
+// placeText is an account and Region with the account's name, where a fleet knows it.
+func (p *page) placeText(place string) string {
+	if p.accounts == nil {
+		p.accounts = map[string]string{}
+		for i := range p.outcome.Targets {
+			t := &p.outcome.Targets[i]
+			p.accounts[inert(t.Account)] = inert(t.Name)
+		}
+	}
+	account, _, _ := strings.Cut(place, " ")
+	return strings.TrimSpace(place + " " + p.accounts[account])
 }
 
 func placesOf(o *Outcome) []string {

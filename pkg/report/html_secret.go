@@ -15,11 +15,10 @@ import (
 // pageSecret is one line of the list with what it opens to.
 type pageSecret struct {
 	Anchor         string
-	Place          string // account and Region, where the page has secrets of several
+	Place          string // account, Region and the account's name, where the page has secrets of several
 	Verdict        drift.Verdict
 	Worse          bool   // than in sync, and neither exempt nor skipped
 	Severities     string // of its findings, worst first, for the script
-	Worst          drift.Severity
 	Name, Function string
 	Whose          string // account and Region of a fleet's secret
 	Reason         string
@@ -32,6 +31,7 @@ type pageSecret struct {
 	Notes          []string
 	Facts          []pageFact
 	Tags           []string
+	History        []pageTurn
 }
 
 // pageFact is a name with a value; Code says that the value is an identifier.
@@ -58,15 +58,15 @@ func (p *page) secret(s *Secret) *pageSecret {
 	if anchor != "" {
 		p.names[anchor] = view.Name
 	}
-	view.Worst, view.Severities = severitiesOf(s.Findings)
+	_, view.Severities = severitiesOf(s.Findings)
 	view.Groups, view.Infos = p.findings(anchor, s, s.Findings)
 	if len(p.places) > 1 {
-		view.Place = placeOf(s.ARN)
+		view.Place = p.placeText(placeOf(s.ARN))
 	}
 	for _, n := range s.Notes {
 		view.Notes = append(view.Notes, inert(n))
 	}
-	view.Facts = facts(s)
+	view.Facts, view.History = facts(s), p.history(s.ARN)
 	for _, key := range sortedKeys(s.Tags) {
 		view.Tags = append(view.Tags, inert(key+"="+s.Tags[key]))
 	}
@@ -182,7 +182,8 @@ type pageFinding struct {
 	Explanation, Exempt                  string
 	Same                                 string // the request alone: everything else is as in the finding before
 	Witness                              []pageFact
-	Fix                                  *pageFix // of a finding of severity info
+	Since                                *pageTime // it stands, where a ledger says it
+	Fix                                  *pageFix  // of a finding of severity info
 }
 
 type pageFix struct {
@@ -223,7 +224,7 @@ func (p *page) findings(secret string, s *Secret, findings []*drift.Finding) (gr
 func (p *page) finding(f *drift.Finding) pageFinding {
 	v := pageFinding{
 		Anchor: p.once("f-" + f.ID), ID: inert(f.ID), Rule: inert(f.Rule), Kind: f.Kind, Direction: f.Direction, Severity: f.Severity,
-		Subject: inert(string(f.Subject)), Explanation: inert(f.Explanation), Exempt: inert(f.Exempt),
+		Subject: inert(string(f.Subject)), Explanation: inert(f.Explanation), Exempt: inert(f.Exempt), Since: p.since(f.ID),
 	}
 	if f.Statement != nil {
 		v.Statement = fmt.Sprintf("statement %d of the %s", f.Statement.Index+1, inert(f.Statement.Document))

@@ -94,17 +94,20 @@ type pageCount struct {
 }
 
 // Counts are the verdicts that occur, worst first.
-func (p *page) Counts() []pageCount {
+func (p *page) Counts() []pageCount { return bar(p.summary.ByVerdict, p.summary.Secrets) }
+
+// bar lays the verdicts that occur side by side.
+func bar(by map[drift.Verdict]int, total int) []pageCount {
 	const whole, least = 1000, 6 // the bar, and what can still be seen of it
 	var all []pageCount
 	from, before := 0, 0
 	for _, v := range Verdicts {
-		n := p.summary.ByVerdict[v]
-		if n == 0 {
+		n := by[v]
+		if n <= 0 {
 			continue
 		}
 		before += n
-		to := min(max(before*whole/p.summary.Secrets, from+least), whole)
+		to := min(max(before*whole/total, from+least), whole)
 		all = append(all, pageCount{Name: string(v), Says: verdictSays(v), Count: n, From: from, Width: to - from})
 		from = to
 	}

@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	"github.com/rotationguard/rotationguard/pkg/drift"
+	"github.com/rotationguard/rotationguard/pkg/ledger"
 	"github.com/rotationguard/rotationguard/pkg/policy"
 	"github.com/rotationguard/rotationguard/pkg/repair"
 	"github.com/rotationguard/rotationguard/pkg/rotation"
@@ -58,10 +59,10 @@ func TestHTMLOfEverySituation(t *testing.T) {
 var elements = map[string][]string{
 	"html": {"lang"}, "head": {}, "meta": {"charset", "http-equiv", "content", "name"}, "title": {}, "style": {}, "script": {}, "noscript": {},
 	"body": {}, "header": {}, "nav": {"aria-label"}, "main": {}, "section": {"id", "aria-labelledby", "class"},
-	"h1": {"id"}, "h2": {"id", "tabindex"}, "p": {"class", "id", "role", "hidden"}, "a": {"href", "class", "data-pick"}, "b": {"class"}, "i": {}, "small": {}, "span": {"class"},
+	"h1": {"id"}, "h2": {"id", "tabindex"}, "p": {"class", "id", "role", "hidden"}, "a": {"href", "class", "data-pick"}, "b": {"class", "data-v", "data-c"}, "i": {}, "small": {}, "span": {"class"},
 	"svg": {"class", "viewBox", "preserveAspectRatio", "aria-hidden"}, "rect": {"data-v", "x", "width", "height"},
 	"div": {"class", "id", "data-s", "role", "aria-label", "aria-labelledby", "tabindex"},
-	"ul":  {"class", "id"}, "ol": {"class"}, "li": {"class", "id", "data-v", "data-s", "data-c", "data-h"},
+	"ul":  {"class", "id"}, "ol": {"class"}, "li": {"class", "id", "data-v", "data-s", "data-c", "data-h", "data-p"},
 	"dl": {"class"}, "dt": {}, "dd": {"class"}, "time": {"datetime"}, "code": {}, "pre": {"class"}, "del": {}, "ins": {}, "mark": {},
 	"details": {"class"}, "summary": {}, "button": {"type", "class", "id"},
 	"form": {"id", "role", "aria-label", "hidden"}, "fieldset": {}, "legend": {}, "label": {"class", "data-v", "data-s"},
@@ -209,6 +210,16 @@ func filled(text string) Outcome {
 	o.Breaker = &repair.Breaker{Tripped: text}
 	o.Errors = []Error{{Call: text, Resource: text, Code: text, Message: text, Permission: text}}
 	o.Notes = []string{text}
+	ended := now
+	o.Timeline = &Timeline{
+		Since: now,
+		Runs: []ledger.Run{{
+			ID: text, Mode: text, Command: text, Caller: text, Cause: text, Summary: text, Started: now, Ended: &ended, Verdicts: map[drift.Verdict]int{drift.Broken: 1, drift.Verdict(text): 1},
+			Changed: []ledger.VerdictChange{{Secret: text, Was: drift.Verdict(text), Is: drift.Verdict(text), Reason: text}, {Secret: string(secretARN(text)), Was: drift.Broken, Is: drift.Drifted, Reason: text}},
+		}},
+		Writes:   []ledger.Entry{{Run: text, At: now, Phase: ledger.PhaseOutcome, Call: text, Subject: text, Name: text, Status: text, Reason: text}},
+		Findings: []ledger.FindingRecord{{Finding: *statement, FirstSeen: now}},
+	}
 	return o
 }
 

@@ -36,6 +36,8 @@ type Outcome struct {
 	Exempted []ledger.Exemption
 	// News is what a channel does not know yet of the findings as they stand after the changes. It is not part of the JSON.
 	News []ledger.Transition
+	// Timeline is for the page: nil where no ledger remembers, or nobody asked. It is not part of the JSON.
+	Timeline *Timeline
 }
 
 // Secret is the answer for one secret.

@@ -162,15 +162,17 @@
       const data = new FormData(form);
       const words = data.get("q").toLowerCase().split(/\s+/).filter(Boolean);
       const fn = data.get("function").trim().toLowerCase(), tag = data.get("tag").trim().toLowerCase();
+      const places = (data.get("account") || "").toLowerCase().split(/\s+/).filter(Boolean);
       const verdicts = new Set(data.getAll("verdict")), severities = data.getAll("severity");
       if (words.length || fn || tag) collect();
       sort(data.get("order"));
       let n = 0;
       const counts = new Array(chunks.length).fill(0);
       rows.forEach((row, i) => {
-        const { v, s = "" } = row.element.dataset;
+        const { v, s = "", p = "" } = row.element.dataset;
         const passes = (!verdicts.size || verdicts.has(v)) &&
           (!severities.length || severities.some(name => s.split(" ").includes(name))) &&
+          (!places.length || places.every(word => p.toLowerCase().includes(word))) &&
           (!fn || row.fn.toLowerCase().includes(fn)) &&
           (!tag || row.tags.some(t => t.toLowerCase().includes(tag))) &&
           words.every(word => row.text.includes(word));

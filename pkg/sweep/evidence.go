@@ -99,3 +99,14 @@ func (s *Sweeper) inForce(ctx context.Context) ([]ledger.Exemption, error) {
 
 // sealWithin bounds sealing a run whose own time is over.
 const sealWithin = 20 * time.Second
+
+// timeline lets the outcome have what the ledger remembers of the time before. A report is whole without it: a failure is only said.
+func (s *Sweeper) timeline(ctx context.Context, outcome *report.Outcome) {
+	if s.Ledger == nil || s.Forgetful || !s.Timeline {
+		return
+	}
+	var err error
+	if outcome.Timeline, err = report.ReadTimeline(ctx, s.Ledger, s.now()); err != nil {
+		outcome.Notes = append(outcome.Notes, "The timeline is left out: "+rotation.OneLine(err.Error()))
+	}
+}

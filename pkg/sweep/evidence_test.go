@@ -92,3 +92,27 @@ func TestASelectionForgetsNoSecret(t *testing.T) {
 		t.Errorf("runs = %+v", runs)
 	}
 }
+
+func TestTheTimelineEndsWithTheRunItself(t *testing.T) {
+	s := newSweeper(t, overdue(t), "mode: report\nrepair: "+lifted)
+	now := time.Now().UTC()
+	s.Now = func() time.Time { return now }
+	if o := run(t, s, rotation.Scope{}); o.Timeline != nil {
+		t.Errorf("nobody asked for a timeline: %+v", o.Timeline)
+	}
+	s.Timeline, s.Repair.Mode, now = true, "repair", now.Add(time.Hour)
+	o := run(t, s, rotation.Scope{})
+	if o.Timeline == nil || len(o.Timeline.Runs) != 2 {
+		t.Fatalf("timeline = %+v, want two runs", o.Timeline)
+	}
+	if newest := o.Timeline.Runs[0]; newest.Mode != "repair" || len(newest.Changed) != 1 || newest.Ended == nil {
+		t.Errorf("the newest run is %+v, want this one with what it changed", newest)
+	}
+	if len(o.Timeline.Writes) == 0 || !slices.ContainsFunc(o.Timeline.Findings, func(f ledger.FindingRecord) bool { return f.Resolved != nil }) {
+		t.Errorf("writes %+v and findings %+v, want what was written and ended", o.Timeline.Writes, o.Timeline.Findings)
+	}
+	s.Ledger, s.Repair.Mode = nil, "report"
+	if o := run(t, s, rotation.Scope{}); o.Timeline != nil || len(o.Errors) > 0 {
+		t.Errorf("without a ledger: %+v, %+v", o.Timeline, o.Errors)
+	}
+}

@@ -57,6 +57,8 @@ type Sweeper struct {
 	Continue *Continuation
 
 	known *rotation.Index // of the scope that is being swept: reading again lists nothing either
+	// Timeline says that the outcome is to be shown with what the ledger remembers of the time before.
+	Timeline bool
 	// Channels are those by which news is told: what each of them does not know yet is the outcome's news.
 	Channels []ledger.Channel
 }
@@ -68,7 +70,9 @@ func (s *Sweeper) Sweep(ctx context.Context, scope rotation.Scope) (report.Outco
 	if err != nil {
 		return outcome, err
 	}
-	return s.apply(ctx, outcome, plan, started)
+	outcome, err = s.apply(ctx, outcome, plan, started)
+	s.timeline(ctx, &outcome)
+	return outcome, err
 }
 
 // Plan is the left half of the line: what stands, and what would be written. In mode report the plan is empty.

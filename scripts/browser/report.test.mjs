@@ -34,7 +34,7 @@ const shown = async (page, text) => page.waitForFunction(want => document.getEle
 const visibleNames = page => page.locator("#rows .row:visible .name").allTextContents();
 const focused = page => page.evaluate(() => document.activeElement.id || document.activeElement.textContent.trim());
 
-for (const name of ["broken", "repaired", "hostile", "unknown", "in-sync", "empty", "compared"]) {
+for (const name of ["broken", "repaired", "hostile", "unknown", "in-sync", "empty", "compared", "remembered", "fleet"]) {
   for (const [colorScheme, width] of [["light", 1280], ["dark", 390]]) {
     test(`${name} is accessible and fits, ${colorScheme}, ${width} wide`, async () => {
       await on(name, { colorScheme, viewport: { width, height: 900 }, bypassCSP: true }, async page => {
@@ -99,6 +99,31 @@ test("the filter takes words, verdict, severity, function and tag, alone and tog
     await page.fill("[name=q]", "nothing is like this");
     await shown(page, "0 of 300 shown");
     assert.ok(await page.isVisible("#nothing"));
+  });
+});
+
+test("a fleet's secrets are told apart by account, its name and Region", async () => {
+  await on("fleet", {}, async page => {
+    assert.deepEqual(await page.locator("#places option").evaluateAll(all => all.map(e => e.value)), ["111111111111 eu-west-1", "111111111111 us-east-1", "222222222222 eu-west-1 payments"]);
+    for (const [text, want] of [["eu-west-1", "2 of 3 shown"], ["111111111111 us-east-1", "1 of 3 shown"], ["PAYMENTS", "1 of 3 shown"], ["4444", "0 of 3 shown"]]) {
+      await page.fill("[name=account]", text);
+      await shown(page, want);
+    }
+  });
+  await on("fleet", { hash: "#?account=payments" }, page => shown(page, "1 of 3 shown"));
+  await on("broken", { hash: "#?account=payments" }, async page => {
+    assert.equal(await page.locator("[name=account]").count(), 0);
+    await shown(page, "6 shown");
+  });
+});
+
+test("colours that the reader forces leave every sign and border", async () => {
+  await on("compared", { forcedColors: "active", reducedMotion: "reduce" }, async page => {
+    await openRows(page);
+    const borders = await page.evaluate(() => [".pill", ".node", ".finding", ".differs"].map(s => s + " " + getComputedStyle(document.querySelector(s)).borderLeftStyle));
+    assert.deepEqual(borders.filter(b => b.endsWith("none")), []);
+    const moving = await page.evaluate(() => [...document.querySelectorAll("*")].filter(e => parseFloat(getComputedStyle(e).transitionDuration) || getComputedStyle(e).animationName !== "none").length);
+    assert.equal(moving, 0, "nothing moves");
   });
 });
 
@@ -175,6 +200,21 @@ test("each hop says what is allowed and what is denied", async () => {
     assert.deepEqual(hops, [
       "rotate-app: allowed  | ", "rotate-app: allowed  | ", "app: denied PutSecretValue | GetRandomPassword DescribeSecret GetSecretValue UpdateSecretVersionStage", "k-1: allowed  | Decrypt GenerateDataKey",
     ]);
+  });
+});
+
+test("the timeline tells of runs and leads to the secrets", async () => {
+  await on("remembered", {}, async page => {
+    await page.click("nav a[href='#timeline']");
+    const runs = page.locator(".runs > li");
+    assert.equal(await runs.count(), 6);
+    assert.match(await runs.nth(3).textContent(), /2026-02-17 .* to 2026-02-19 .*3 runs: .*1 in-sync.*Nothing changed/s);
+    assert.match(await runs.nth(2).textContent(), /DeleteRolePolicy by .*late was in-sync, is broken/s);
+    await runs.nth(2).locator("a").click();
+    await page.waitForSelector("#rows .row details[open] .body");
+    const row = page.locator("#rows .row", { hasText: "late" }).first();
+    assert.match(await row.locator(".body").textContent(), /History.*2026-02-24 .*was in-sync, is broken/s);
+    assert.match(await row.locator(".finding").first().textContent(), /Stands since.*2026-02-24/s);
   });
 });
 

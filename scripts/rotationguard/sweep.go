@@ -160,7 +160,8 @@ func (f *lineFlags) line(cmd *cobra.Command, command string) (*line, error) {
 	}
 	settings.Judging.AllQualifiers = f.allQualifiers
 	l := &line{notes: notes, progress: newProgress(cmd.ErrOrStderr())}
-	l.Sweeper = sweep.Sweeper{Operators: settings.Operators, Judging: settings.Judging, Repair: settings.Repair, RemindAfter: settings.RemindAfter, Command: command}
+	l.Sweeper = sweep.Sweeper{Operators: settings.Operators, Judging: settings.Judging, Repair: settings.Repair, RemindAfter: settings.RemindAfter, Command: command,
+		Timeline: f.form == htmlOutput}
 	if f.snapshot != "" {
 		return l, f.fromSnapshot(l, settings)
 	}

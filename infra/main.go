@@ -35,7 +35,11 @@ func synthesize() (err error) {
 			err = fmt.Errorf("synthesizing: %s", first)
 		}
 	}()
-	app := newApp("")
+	return assemble(newApp(""))
+}
+
+// assemble adds to an app what its config and context ask for, and writes it.
+func assemble(app awscdk.App) error {
 	settings, err := settingsFrom(app.Node())
 	if err != nil {
 		return err

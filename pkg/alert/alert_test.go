@@ -145,11 +145,17 @@ func inertText(t *testing.T, what, text string) {
 // chatText is what a channel shows.
 func chatText(t *testing.T, message string) string {
 	t.Helper()
+	n := readNotification(t, message)
+	return strings.Join(append([]string{"thread " + n.Metadata.ThreadID, n.Content.Title, n.Content.Description}, n.Content.NextSteps...), "\n")
+}
+
+func readNotification(t *testing.T, message string) notification {
+	t.Helper()
 	var n notification
 	if err := json.Unmarshal([]byte(message), &n); err != nil {
 		t.Fatal(err)
 	}
-	return strings.Join(append([]string{"thread " + n.Metadata.ThreadID, n.Content.Title, n.Content.Description}, n.Content.NextSteps...), "\n")
+	return n
 }
 
 func TestNothingIsToldWhereNothingIsNew(t *testing.T) {
@@ -220,11 +226,7 @@ func TestWhatIsTooLongIsNumberedAndNothingIsLost(t *testing.T) {
 	}
 	schema, seen := compile(t, JSONSchema), map[string]bool{}
 	for i, m := range w.topic.messages {
-		size := len(*m.Message)
-		for name, value := range m.MessageAttributes {
-			size += len(name) + len(*value.DataType) + len(*value.StringValue)
-		}
-		if size > maxMessage {
+		if size := sizeOfMessage(m); size > maxMessage {
 			t.Errorf("message %d has %d bytes", i, size)
 		}
 		a := w.alert(t, i)

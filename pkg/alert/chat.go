@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -53,26 +54,32 @@ const (
 	maxResources   = 5
 )
 
-// maxChats is how many findings of one sweep come one by one, each in its thread. More of them are one message.
+// maxChats is how many findings of one sweep begin threads of their own. More of them are one message.
 const maxChats = 10
 
 func (t *Teller) tellChat(ctx context.Context, d *delivery, channel ledger.Channel) error {
 	var failed []error
-	news, exemptions := d.news[channel], d.untold(channel)
-	if len(news) > maxChats {
-		if err := t.chatDigests(ctx, d, news); err != nil {
-			failed = append(failed, err)
-		}
-	} else {
-		for _, x := range news {
-			if err := t.chat(ctx, d.notification(x), &d.told); err != nil {
-				failed = append(failed, err)
-				continue
+	for _, c := range conversations(d.news[channel]) {
+		n := d.notification(c.news[0], c.thread)
+		if c.digest {
+			var all []said
+			for _, x := range c.news {
+				all = append(all, said{x: x, event: c.event})
 			}
-			d.took(x)
+			a := d.of(c.event, all)
+			n = d.digest(&a, c.thread)
+		}
+		if err := t.chat(ctx, n, &d.told); err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		for _, x := range c.news {
+			told := *x
+			told.Thread = n.Metadata.ThreadID
+			d.took(&told)
 		}
 	}
-	all := true
+	exemptions, all := d.untold(channel), true
 	for i := range exemptions {
 		if err := t.chat(ctx, d.exemption(&exemptions[i]), &d.told); err != nil {
 			failed, all = append(failed, err), false
@@ -82,28 +89,48 @@ func (t *Teller) tellChat(ctx context.Context, d *delivery, channel ledger.Chann
 	return errors.Join(failed...)
 }
 
-// chatDigests tells many findings in one message an event.
-func (t *Teller) chatDigests(ctx context.Context, d *delivery, news []*ledger.Transition) error {
-	byEvent := map[Event][]said{}
+// conversation is what is said at once in one thread.
+type conversation struct {
+	event  Event
+	thread string // empty: one of its own
+	digest bool   // several findings in short
+	news   []*ledger.Transition
+}
+
+// conversations are a chat's news in their order. What is over is said in the thread in which it was told. Of what is not, and of what was told in no
+// thread, each finding has a thread of its own, and more than maxChats are a digest for each event.
+func conversations(news []*ledger.Transition) []conversation {
+	threadOf := func(x *ledger.Transition) string {
+		if !eventOf(x).over() {
+			return ""
+		}
+		return x.Record.Told[x.Channel].Thread
+	}
+	begun := 0
 	for _, x := range news {
-		s := said{x: x, event: eventOf(x)}
-		byEvent[s.event] = append(byEvent[s.event], s)
-	}
-	var failed []error
-	for _, event := range events {
-		if len(byEvent[event]) == 0 {
-			continue
-		}
-		a := d.of(event, byEvent[event])
-		if err := t.chat(ctx, d.digest(&a), &d.told); err != nil {
-			failed = append(failed, err)
-			continue
-		}
-		for _, s := range byEvent[event] {
-			d.took(s.x)
+		if threadOf(x) == "" {
+			begun++
 		}
 	}
-	return errors.Join(failed...)
+	var all []conversation
+	at := map[string]int{}
+	for _, x := range news {
+		event, thread := eventOf(x), threadOf(x)
+		digest := thread == "" && begun > maxChats
+		key := string(event) + "\x00" + thread
+		if thread == "" && !digest {
+			key = x.Record.Finding.ID
+		}
+		i, known := at[key]
+		if !known {
+			i = len(all)
+			at[key] = i
+			all = append(all, conversation{event: event, thread: thread, digest: digest})
+		}
+		all[i].news = append(all[i].news, x)
+		all[i].digest = all[i].digest || len(all[i].news) > 1
+	}
+	return all
 }
 
 func (t *Teller) chat(ctx context.Context, n *notification, told *Told) error {
@@ -118,8 +145,8 @@ func (t *Teller) chat(ctx context.Context, n *notification, told *Told) error {
 	return nil
 }
 
-// notification is one finding in its thread.
-func (c *composer) notification(x *ledger.Transition) *notification {
+// notification is one finding in a thread, its own where none is given.
+func (c *composer) notification(x *ledger.Transition, thread string) *notification {
 	event, f := eventOf(x), &x.Record.Finding
 	a := c.of(event, []said{{x: x, event: event}})
 	var item *Item
@@ -152,7 +179,7 @@ func (c *composer) notification(x *ledger.Transition) *notification {
 	if !event.over() {
 		say("Since %s", rfc3339(x.Record.Since()))
 	}
-	n := c.base(event, fmt.Sprintf("%s: %s %s", event.headline(), strings.ToUpper(verdict), code(item.Name)), lines, f.ID)
+	n := c.base(event, fmt.Sprintf("%s: %s %s", event.headline(), strings.ToUpper(verdict), code(item.Name)), lines, cmp.Or(thread, f.ID))
 	if f.Fix != nil && !event.over() {
 		n.step(code(f.Fix.Summary) + inMarkdown.Replace(byText(f.Fix.By)))
 	}
@@ -162,14 +189,14 @@ func (c *composer) notification(x *ledger.Transition) *notification {
 	for _, r := range []rotation.ARN{f.Secret, f.Function, f.Subject} {
 		n.resource(r)
 	}
-	n.ID = string(event) + "-" + f.ID + "-" + report.ShortHash(rfc3339(c.outcome.At))
+	n.ID = string(event) + "-" + f.ID + "-" + report.ShortHash(rfc3339(c.outcome.At)) // two of a sweep may be in one thread
 	n.Content.Keywords = append(n.Content.Keywords, string(f.Severity))
 	n.Metadata.AdditionalContext["severity"], n.Metadata.AdditionalContext["verdict"], n.Metadata.AdditionalContext["finding"] = string(f.Severity), verdict, f.ID
 	return n
 }
 
-// digest is a whole alert in one notification.
-func (c *composer) digest(a *Alert) *notification {
+// digest is a whole alert in one notification, in a thread of its own where none is given.
+func (c *composer) digest(a *Alert, thread string) *notification {
 	lines := []string{code(a.Story)}
 	shown := 0
 	for _, list := range a.lists() {
@@ -196,7 +223,7 @@ func (c *composer) digest(a *Alert) *notification {
 		}
 	}
 	slices.Sort(ids)
-	n := c.base(a.Event, a.Event.headline()+": "+a.what(), lines, "digest-"+report.ShortHash(append(ids, string(a.Event))...))
+	n := c.base(a.Event, a.Event.headline()+": "+a.what(), lines, cmp.Or(thread, "digest-"+report.ShortHash(append(ids, string(a.Event))...)))
 	if a.Report != nil {
 		n.step("Full report: " + code(*a.Report))
 	} else if a.Region != "" {
@@ -217,7 +244,7 @@ func (c *composer) exemption(e *ledger.Exemption) *notification {
 func (c *composer) base(event Event, title string, lines []string, thread string) *notification {
 	o := c.outcome
 	return &notification{
-		Version: "1.0", Source: "custom", ID: thread + "-" + report.ShortHash(rfc3339(o.At)),
+		Version: "1.0", Source: "custom", ID: string(event) + "-" + thread + "-" + report.ShortHash(rfc3339(o.At)),
 		Content: content{
 			TextType: "client-markdown", Title: clip(title, maxTitle), Description: clip(strings.Join(lines, "\n"), maxDescription),
 			Keywords: slices.DeleteFunc([]string{string(event), o.Account, o.Region}, func(s string) bool { return s == "" }),

@@ -312,7 +312,7 @@ func exemptionText(e *ledger.Exemption) ExemptionText {
 
 // finish sorts what the alert is about, and says the worst of it.
 func (a *Alert) finish() {
-	a.counts = map[drift.Verdict]int{}
+	a.counts, a.findings, a.first, a.Verdict, a.Severity = map[drift.Verdict]int{}, 0, nil, nil, drift.Info
 	for _, list := range a.lists() {
 		for i := range *list {
 			item := &(*list)[i]

@@ -71,11 +71,15 @@ func (t *Teller) Tell(ctx context.Context, l ledger.Ledger, o *report.Outcome, w
 		return t.tellEverything(ctx, c)
 	}
 	d := &delivery{composer: c, news: map[ledger.Channel][]*ledger.Transition{}, exempted: map[ledger.Channel]bool{}}
-	for i := range o.News {
-		x := &o.News[i]
+	var failed []error
+	news, err := untold(ctx, l, o.News)
+	if err != nil {
+		failed = append(failed, err)
+	}
+	c.sort(news)
+	for _, x := range news {
 		d.news[x.Channel] = append(d.news[x.Channel], x)
 	}
-	var failed []error
 	for _, w := range t.ways() {
 		failed = append(failed, w.tell(ctx, d, w.channel))
 	}
@@ -88,6 +92,52 @@ func (t *Teller) Tell(ctx context.Context, l ledger.Ledger, o *report.Outcome, w
 		}
 	}
 	return d.told, errors.Join(append(failed, markExemptions(marking, l, o, d.exempted))...)
+}
+
+// untold are the news of which the channel has been told nothing since they were found: a run that was on its way at the same time may have been
+// faster. Where the ledger cannot say, nobody goes without news for it.
+func untold(ctx context.Context, l ledger.Ledger, news []ledger.Transition) ([]*ledger.Transition, error) {
+	var all []*ledger.Transition
+	for i := range news {
+		all = append(all, &news[i])
+	}
+	if len(all) == 0 {
+		return nil, nil
+	}
+	records, err := l.Findings(ctx)
+	if err != nil {
+		return all, fmt.Errorf("reading what was told meanwhile: %w", err)
+	}
+	now := make(map[string]ledger.FindingRecord, len(records))
+	for i := range records {
+		now[records[i].Finding.ID] = records[i]
+	}
+	return slices.DeleteFunc(all, func(x *ledger.Transition) bool {
+		told, known := now[x.Record.Finding.ID].Told[x.Channel]
+		return known && !told.At.Equal(x.Record.Told[x.Channel].At)
+	}), nil
+}
+
+// sort puts what needs hands before what is over, and of that what breaks soonest first.
+func (c *composer) sort(news []*ledger.Transition) {
+	soon := make(map[string]urgent, len(news))
+	for _, x := range news {
+		f := &x.Record.Finding
+		u := urgency(nil, nil, f.Severity)
+		if secret, _, _ := c.places.of(f); secret != nil {
+			u = urgency(secret.RotationCanWork, secret.NextRotation, f.Severity)
+		}
+		soon[f.ID] = u
+	}
+	slices.SortStableFunc(news, func(a, b *ledger.Transition) int {
+		if x, y := eventOf(a).over(), eventOf(b).over(); x != y {
+			if y {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(soon[a.Record.Finding.ID].compare(soon[b.Record.Finding.ID]), cmp.Compare(a.Record.Finding.ID, b.Record.Finding.ID))
+	})
 }
 
 // delivery is what is told of one outcome, and what of it was taken.
@@ -112,11 +162,13 @@ func (t *Teller) tellEverything(ctx context.Context, c *composer) (Told, error) 
 	var failed []error
 	all := c.everything()
 	if t.Topic != nil {
-		_, err := t.send(ctx, &all, nil, &told)
-		failed = append(failed, err)
+		for _, r := range all.routed(maxRouting) {
+			_, err := t.send(ctx, &r.alert, r.tags, &told)
+			failed = append(failed, err)
+		}
 	}
 	if t.Chat != nil {
-		failed = append(failed, t.chat(ctx, c.digest(&all), &told))
+		failed = append(failed, t.chat(ctx, c.digest(&all, ""), &told))
 	}
 	if t.Bus != nil {
 		failed = append(failed, t.tellSweep(ctx, c, &all, &told))
@@ -172,56 +224,55 @@ type parcel struct {
 
 // maxParcels is how many combinations of tags' values get messages of their own. Where there are more, as in the first sweep of an account, messages
 // are for several, with the values as lists.
-const (
-	maxParcels = 10
-	maxValues  = 500
-)
+const maxParcels = 10
 
-// parcels sorts news by event and by the tags that route it.
+// parcels sorts news, which come in the order in which they matter, by event and by the tags that route it.
 func (c *composer) parcels(news []*ledger.Transition) []parcel {
-	byEvent := map[Event]map[string]*parcel{}
+	var all []parcel
+	by := map[Event][]*parcel{}
+	at := map[Event]map[string]*parcel{}
+	var order []Event
 	for _, x := range news {
 		s := c.route(x)
+		if at[s.event] == nil {
+			at[s.event] = map[string]*parcel{}
+			order = append(order, s.event)
+		}
 		key := ""
 		for _, name := range slices.Sorted(maps.Keys(s.tags)) {
 			key += name + "\x00" + s.tags[name] + "\x00"
 		}
-		if byEvent[s.event] == nil {
-			byEvent[s.event] = map[string]*parcel{}
-		}
-		p := byEvent[s.event][key]
+		p := at[s.event][key]
 		if p == nil {
 			p = &parcel{event: s.event, tags: map[string][]string{}}
 			for name, value := range s.tags {
 				p.tags[name] = []string{value}
 			}
-			byEvent[s.event][key] = p
+			at[s.event][key] = p
+			by[s.event] = append(by[s.event], p)
 		}
 		p.news = append(p.news, s)
 	}
-	var all []parcel
-	for _, event := range events {
-		keys := slices.Sorted(maps.Keys(byEvent[event]))
-		size := 1
-		if len(keys) > maxParcels {
-			size = maxValues
-		}
-		for chunk := range slices.Chunk(keys, size) {
-			joined := parcel{event: event, tags: map[string][]string{}}
-			for _, key := range chunk {
-				p := byEvent[event][key]
-				joined.news = append(joined.news, p.news...)
-				for name, values := range p.tags {
-					if !slices.Contains(joined.tags[name], values[0]) {
-						joined.tags[name] = append(joined.tags[name], values[0])
-					}
-				}
+	for _, event := range order {
+		if len(by[event]) <= maxParcels {
+			for _, p := range by[event] {
+				all = append(all, *p)
 			}
-			for _, values := range joined.tags {
-				slices.Sort(values)
-			}
-			all = append(all, joined)
+			continue
 		}
+		var r routing
+		joined := parcel{event: event}
+		for _, p := range by[event] {
+			if !r.take(p.tags, maxRouting) {
+				joined.tags = r.tags()
+				all = append(all, joined)
+				r, joined = routing{}, parcel{event: event}
+				r.take(p.tags, maxRouting)
+			}
+			joined.news = append(joined.news, p.news...)
+		}
+		joined.tags = r.tags()
+		all = append(all, joined)
 	}
 	return all
 }

@@ -35,6 +35,7 @@ type Told struct {
 	At       time.Time      `json:"at"`
 	Severity drift.Severity `json:"severity"`
 	State    State          `json:"state"`
+	Thread   string         `json:"thread,omitempty"` // of a chat, where it was told and is continued
 }
 
 // State says how a finding stands, as news has it.
@@ -99,6 +100,7 @@ type Transition struct {
 	Kind    TransitionKind `json:"kind"`
 	Channel Channel        `json:"channel"`
 	Record  FindingRecord  `json:"record"`
+	Thread  string         `json:"thread,omitempty"` // where it was told, for Told
 }
 
 // state is what is told of the transition.
@@ -244,7 +246,7 @@ func (s *Sighting) sight(stored map[string]FindingRecord) (store []FindingRecord
 		}
 		for _, c := range s.Channels {
 			if kind, due := r.transition(s, c, f != nil); due {
-				tell = append(tell, Transition{kind, c, r})
+				tell = append(tell, Transition{Kind: kind, Channel: c, Record: r})
 			}
 		}
 	}
@@ -272,7 +274,7 @@ func tell(stored map[string]FindingRecord, at time.Time, told []Transition) []Fi
 				r = x.Record
 			}
 		}
-		r.mark(x.Channel, Told{At: at, Severity: x.Record.Finding.Severity, State: x.state()})
+		r.mark(x.Channel, Told{At: at, Severity: x.Record.Finding.Severity, State: x.state(), Thread: x.Thread})
 		marked[id] = r
 	}
 	return slices.Collect(maps.Values(marked))

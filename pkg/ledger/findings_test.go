@@ -97,8 +97,8 @@ func TestTellingMarksWhatIsStoredNow(t *testing.T) {
 	then := FindingRecord{Finding: drift.Finding{ID: "f", Severity: drift.High}, FirstSeen: start}
 	now := then
 	now.Resolved = &start // by another run meanwhile
-	marked := tell(byFinding([]FindingRecord{now}), start, []Transition{{New, "mail", then}, {New, "chat", then}})
-	if len(marked) != 1 || marked[0].Resolved == nil || len(marked[0].Told) != 2 || marked[0].Told["chat"].State != Standing {
+	marked := tell(byFinding([]FindingRecord{now}), start, []Transition{{Kind: New, Channel: "mail", Record: then}, {Kind: New, Channel: "chat", Record: then, Thread: "f"}})
+	if len(marked) != 1 || marked[0].Resolved == nil || len(marked[0].Told) != 2 || marked[0].Told["chat"] != (Told{At: start, Severity: drift.High, State: Standing, Thread: "f"}) {
 		t.Errorf("marked %+v", marked)
 	}
 }

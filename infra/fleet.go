@@ -205,8 +205,11 @@ var sessionTags = []string{"rotationguard-run", "rotationguard-mode"}
 // digest gathers the reports and tells of them.
 func (f *fleetStack) digest() awslambda.Function {
 	function, role := f.function("Digest", "digest", "makes one report and one alert of the fleet's", 2048, map[string]*string{
-		"ROTATIONGUARD_TOPIC_ARN": f.topic.TopicArn(),
+		"ROTATIONGUARD_TOPIC_ARN": f.topic.TopicArn(), "ROTATIONGUARD_LEDGER_TABLE": f.ledger.TableName(),
 	})
+	remembers := f.settings
+	remembers.Mode = modeReport // it writes nothing but what was told
+	grantLedger(f.stack, remembers, role, f.ledger, f.key)
 	f.objects(role, "GatherReports", []string{"runs/*"}, "s3:GetObject", "s3:PutObject")
 	// Without the right to list, S3 answers a missing object as if it were denied.
 	role.AddToPolicy(statement("ListReports", awsiam.Effect_ALLOW, []string{"s3:ListBucket"}, []string{*f.bucket.BucketArn()},

@@ -17,10 +17,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rotationguard/rotationguard/pkg/archive"
+	"github.com/rotationguard/rotationguard/pkg/drift"
 	"github.com/rotationguard/rotationguard/pkg/fleet"
 	"github.com/rotationguard/rotationguard/pkg/inventory"
+	"github.com/rotationguard/rotationguard/pkg/ledger"
 	"github.com/rotationguard/rotationguard/pkg/report"
 	"github.com/rotationguard/rotationguard/pkg/rotation"
+	"github.com/rotationguard/rotationguard/pkg/sweep"
 )
 
 // bucketAPI is what gathering takes.
@@ -55,20 +58,24 @@ func note(ctx context.Context, client bucketAPI, bucket, run string, t *fleet.Ta
 	return nil
 }
 
-// gather joins the reports of a run's folder. at is the moment of the merged report.
-func gather(ctx context.Context, client bucketAPI, bucket, folder string, at time.Time) (report.Outcome, error) {
-	outcome := report.Outcome{At: at}
+// gather joins the reports of a run's folder. at is the moment of the merged report; seen is what the ledger and whoever is told need beside it.
+func gather(ctx context.Context, client bucketAPI, bucket, run string, at time.Time) (outcome report.Outcome, seen *sighted, err error) {
+	outcome, seen = report.Outcome{At: at}, &sighted{Sighted: sweep.NewSighted()}
+	folder, err := archive.Folder(run)
+	if err != nil {
+		return outcome, seen, fmt.Errorf("gathering: %w", err)
+	}
 	var targets []fleet.Target
 	var unlisted fleet.List
 	if err := readJSON(ctx, client, bucket, folder+fleet.ListName, &targets); err != nil {
-		return outcome, fmt.Errorf("reading the run's targets: %w", err)
+		return outcome, seen, fmt.Errorf("reading the run's targets: %w", err)
 	}
 	if err := readJSON(ctx, client, bucket, folder+fleet.UnlistedName, &unlisted); err != nil {
-		return outcome, fmt.Errorf("reading what is not among the run's targets: %w", err)
+		return outcome, seen, fmt.Errorf("reading what is not among the run's targets: %w", err)
 	}
 	there, err := keys(ctx, client, bucket, folder)
 	if err != nil {
-		return outcome, err
+		return outcome, seen, err
 	}
 	outcome.Notes = append(outcome.Notes, unlisted.Notes...)
 	for _, f := range unlisted.Failed {
@@ -101,15 +108,56 @@ func gather(ctx context.Context, client bucketAPI, bucket, folder string, at tim
 				})
 			default:
 				outcome.Mode = part.Mode
-				outcome.Join(t.Account, t.Name, t.Region, &part, "s3://"+bucket+"/"+key, report.Drift)
+				seen.Add(&part, len(part.Errors) == 0)
+				seen.AddMended(run, &part)
+				seen.addQuiet(&part)
+				outcome.Join(t.Account, t.Name, t.Region, &part, "s3://"+bucket+"/"+key, kept)
 			}
 			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return outcome, fmt.Errorf("gathering the reports of %s: %w", folder, err)
+		return outcome, seen, fmt.Errorf("gathering the reports of %s: %w", folder, err)
 	}
-	return outcome, nil
+	seen.AddTargets(&outcome)
+	return outcome, seen, nil
+}
+
+// kept says which secrets the merged report has in full: those that somebody may have to act on, and those that are exempt from it.
+func kept(v drift.Verdict) bool { return report.Drift(v) || v == drift.Exempt }
+
+// sighted is what the targets have found, and in short the secrets that the merged report has not: news may be of them, that they are in sync again.
+type sighted struct {
+	*sweep.Sighted
+	quiet []report.Secret
+}
+
+func (s *sighted) addQuiet(part *report.Outcome) {
+	for i := range part.Secrets {
+		if from := &part.Secrets[i]; !kept(from.Verdict) {
+			s.quiet = append(s.quiet, report.Secret{
+				Account: part.Account, Region: part.Region, ARN: from.ARN, Name: from.Name, Kind: from.Kind, FunctionARN: from.FunctionARN, RoleARN: from.RoleARN, Tags: from.Tags,
+				Verdict: from.Verdict, RotationCanWork: from.RotationCanWork, NextRotation: from.NextRotation, Reason: from.Reason,
+			})
+		}
+	}
+}
+
+// concerned are the quiet secrets that news are of.
+func (s *sighted) concerned(news []ledger.Transition) []report.Secret {
+	of := map[rotation.ARN]bool{}
+	for i := range news {
+		f := &news[i].Record.Finding
+		of[f.Secret], of[f.Function], of[f.Subject] = true, true, true
+	}
+	delete(of, "")
+	var all []report.Secret
+	for i := range s.quiet {
+		if q := &s.quiet[i]; of[q.ARN] || of[q.FunctionARN] || of[q.RoleARN] {
+			all = append(all, *q)
+		}
+	}
+	return all
 }
 
 // keys are the objects of a run's folder.

@@ -94,7 +94,7 @@ func TestGatherTellsWhatIsThereFromWhatIsNot(t *testing.T) {
 	if err := note(t.Context(), bucket, "b", "r", &failedTarget, &failure{Error: "Sandbox.Timedout", Cause: `{"errorType":"Sandbox.Timedout","errorMessage":"Task timed out after 900.00 seconds"}`}); err != nil {
 		t.Fatal(err)
 	}
-	o, err := gather(t.Context(), bucket, "b", folder, time.Now())
+	o, _, err := gather(t.Context(), bucket, "b", "r", time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestGatherTellsWhatIsThereFromWhatIsNot(t *testing.T) {
 		t.Errorf("summary %+v, %d secrets in full, notes %v", s, len(o.Secrets), o.Notes)
 	}
 	delete(bucket, folder+fleet.UnlistedName)
-	if _, err := gather(t.Context(), bucket, "b", folder, time.Now()); err == nil {
+	if _, _, err := gather(t.Context(), bucket, "b", "r", time.Now()); err == nil {
 		t.Error("a run without a list of what failed before is gathered")
 	}
 }

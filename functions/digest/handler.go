@@ -1,41 +1,61 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/rotationguard/rotationguard/pkg/alert"
 	"github.com/rotationguard/rotationguard/pkg/archive"
+	"github.com/rotationguard/rotationguard/pkg/config"
 	"github.com/rotationguard/rotationguard/pkg/drift"
 	"github.com/rotationguard/rotationguard/pkg/fleet"
 	"github.com/rotationguard/rotationguard/pkg/inventory"
+	"github.com/rotationguard/rotationguard/pkg/ledger"
 	"github.com/rotationguard/rotationguard/pkg/report"
 	"github.com/rotationguard/rotationguard/pkg/rotation"
+	"github.com/rotationguard/rotationguard/pkg/sweep"
 )
 
 // The environment that infra gives the function.
 const (
 	envBucket = "ROTATIONGUARD_REPORTS_BUCKET" // where the reports are
 	envTopic  = "ROTATIONGUARD_TOPIC_ARN"      // where is told what they say; without it nobody is told
+	envTable  = "ROTATIONGUARD_LEDGER_TABLE"   // where is remembered what was told; without it every run tells all that it found
+	envConfig = "ROTATIONGUARD_CONFIG"         // the config's path from LAMBDA_TASK_ROOT; without it the defaults hold
 )
 
 // handler answers invocations.
 type handler struct {
-	bucket, topic string
-	cfg           aws.Config
-	broken        error // what is wrong with the deployment
+	bucket, topic, table string
+	alerts               config.Alerts
+	cfg                  aws.Config
+	broken               error // what is wrong with the deployment
 }
 
 func newHandler(getenv func(string) string, cfg aws.Config, err error) *handler {
-	h := &handler{bucket: getenv(envBucket), topic: getenv(envTopic), cfg: inventory.Bounded(cfg), broken: err}
+	c := config.Default()
+	if file := getenv(envConfig); file != "" && err == nil {
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(getenv("LAMBDA_TASK_ROOT"), file)
+		}
+		if c, err = config.Load(file); err != nil {
+			err = fmt.Errorf("reading the config: %w", err)
+		}
+	}
+	h := &handler{
+		bucket: getenv(envBucket), topic: getenv(envTopic), table: cmp.Or(getenv(envTable), c.Ledger.Table), alerts: c.Alerts, cfg: inventory.Bounded(cfg), broken: err,
+	}
 	if h.broken == nil && h.bucket == "" {
 		h.broken = fmt.Errorf("%s is not set: there is nothing to gather", envBucket)
 	}
@@ -79,8 +99,7 @@ func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if err := json.Unmarshal(payload, &e); err != nil {
 		return refuse("BadEvent", errors.New("event: it is {\"run\":NAME}"))
 	}
-	folder, err := archive.Folder(e.Run)
-	if err != nil {
+	if _, err := archive.Folder(e.Run); err != nil {
 		return refuse("BadEvent", fmt.Errorf("event: %w", err))
 	}
 	client := s3.NewFromConfig(h.cfg, func(o *s3.Options) { o.UsePathStyle = inventory.Emulated(h.cfg) })
@@ -90,7 +109,7 @@ func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		}
 		return []byte("{}"), nil
 	}
-	outcome, err := gather(ctx, client, h.bucket, folder, time.Now().UTC())
+	outcome, seen, err := gather(ctx, client, h.bucket, e.Run, time.Now().UTC())
 	if err != nil {
 		return refuse("GatheringFailed", err)
 	}
@@ -102,7 +121,7 @@ func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if err != nil {
 		return refuse("ReportFailed", err)
 	}
-	message, err := h.tell(ctx, &outcome, where)
+	message, err := h.tell(ctx, &outcome, seen, where)
 	if err != nil {
 		return refuse("AlertFailed", fmt.Errorf("telling %s of %s: %w", h.topic, where, err))
 	}
@@ -114,15 +133,36 @@ func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	return json.Marshal(a)
 }
 
-// tell publishes one alert for the whole fleet.
-func (h *handler) tell(ctx context.Context, o *report.Outcome, where string) (string, error) {
+// tell tells what is new of the whole fleet. Without a ledger, and where it cannot be used, all that is worse than in sync is told, and which targets were not
+// swept: nobody goes without news for it.
+func (h *handler) tell(ctx context.Context, o *report.Outcome, seen *sighted, where string) (string, error) {
 	if h.topic == "" {
 		return "", nil
 	}
-	t := alert.Teller{Topic: alert.NewTopic(h.cfg, h.topic)}
-	told, err := t.Tell(ctx, nil, o, where)
+	t := alert.Teller{Topic: alert.NewTopic(h.cfg, h.topic), Tags: h.alerts.Tags}
+	l, err := h.remember(ctx, o, seen, t.Channels())
+	if err != nil {
+		slog.Error("unremembered", "error", inventory.DescribeError(err))
+	}
+	told, err := t.Tell(ctx, l, o, where)
 	if len(told.Messages) == 0 {
 		return "", err
 	}
 	return told.Messages[0], err
+}
+
+// remember puts what was found into the fleet's ledger, and gives the outcome its news and the secrets that they are of. Without a table there is no ledger.
+func (h *handler) remember(ctx context.Context, o *report.Outcome, seen *sighted, channels []ledger.Channel) (ledger.Ledger, error) {
+	if h.table == "" {
+		return nil, nil //nolint:nilnil // no ledger is what a deployment without a table has
+	}
+	l, err := ledger.OpenTable(ctx, dynamodb.NewFromConfig(h.cfg), h.table, sweep.FleetScope)
+	if err != nil {
+		return nil, err
+	}
+	if o.News, err = seen.ObserveFleet(ctx, l, o.At, h.alerts.RemindAfter, channels); err != nil {
+		return nil, err
+	}
+	o.Secrets = append(o.Secrets, seen.concerned(o.News)...)
+	return l, nil
 }

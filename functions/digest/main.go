@@ -1,5 +1,5 @@
 // Command digest is the Lambda function that ends a fleet sweep: it gathers what the targets' sweeps have left in the reports' bucket into one
-// report and one alert.
+// report and tells what is new in it.
 //
 // What counts is what is there. A target of the list without a report has failed, with the cause that the state machine noted, if any; one
 // whose report cannot be read has failed too. The merged report holds in full what is worse than in sync and counts the rest, which is in the

@@ -252,7 +252,11 @@ func (c *composer) of(event Event, all []said) Alert {
 			add(&a.Operators, "operator "+string(operator.Principal), func() Item { return c.operator(operator, nil) }, text)
 		default:
 			about := cmp.Or(f.Secret, f.Function, f.Subject)
-			add(&a.Others, "other "+string(about), func() Item { return c.other(about) }, text)
+			item := func() Item { return c.other(about) }
+			if f.Kind == report.KindTarget {
+				item = func() Item { return c.target(about) }
+			}
+			add(&a.Others, "other "+string(about), item, text)
 		}
 	}
 	for list, items := range lists {
@@ -289,6 +293,22 @@ func (c *composer) operator(p *report.Operator, findings []FindingText) Item {
 
 func (c *composer) other(about rotation.ARN) Item {
 	return Item{ARN: about, Name: string(about), Account: cmp.Or(about.Parts().Account, c.outcome.Account), Region: cmp.Or(about.Parts().Region, c.outcome.Region), Tags: map[string]string{}}
+}
+
+// target is one of a fleet that is not known, or known again.
+func (c *composer) target(subject rotation.ARN) Item {
+	account, region, _ := strings.Cut(string(subject), " ")
+	i := Item{ARN: subject, Name: "target", Account: account, Region: region, Tags: map[string]string{}}
+	for k := range c.outcome.Targets {
+		if t := &c.outcome.Targets[k]; t.Account == account && t.Region == region {
+			i.Name = strings.TrimSpace("target " + t.Name)
+			if t.Status != report.TargetSwept {
+				unknown := drift.Unknown
+				i.Verdict = &unknown
+			}
+		}
+	}
+	return i
 }
 
 func (c *composer) changes() []ChangeText {

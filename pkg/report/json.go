@@ -35,6 +35,7 @@ type secretJSON struct {
 	FunctionARN     *rotation.ARN        `json:"function_arn"`
 	RoleARN         *rotation.ARN        `json:"role_arn"`
 	KMSKeyID        *string              `json:"kms_key_id"`
+	Tags            map[string]string    `json:"tags,omitempty"`
 	Strategy        *rotation.Strategy   `json:"strategy"`
 	StrategySource  *rotation.Source     `json:"strategy_source"`
 	Master          *rotation.ARN        `json:"master_secret"`
@@ -51,7 +52,7 @@ type secretJSON struct {
 // MarshalJSON writes a secret as the report does.
 func (s Secret) MarshalJSON() ([]byte, error) {
 	j := secretJSON{
-		Account: s.Account, Region: s.Region, ARN: s.ARN, Name: s.Name, Kind: s.Kind, FunctionARN: orNull(s.FunctionARN), RoleARN: orNull(s.RoleARN), KMSKeyID: orNull(s.KMSKeyID),
+		Account: s.Account, Region: s.Region, ARN: s.ARN, Name: s.Name, Kind: s.Kind, FunctionARN: orNull(s.FunctionARN), RoleARN: orNull(s.RoleARN), KMSKeyID: orNull(s.KMSKeyID), Tags: s.Tags,
 		Strategy: orNull(s.Strategy), StrategySource: orNull(s.StrategySource), Master: orNull(s.Master),
 		Verdict: s.Verdict, RotationCanWork: s.RotationCanWork, Reason: s.Reason, Notes: orEmpty(s.Notes), Forecast: orEmpty(s.Forecast), Rotate: orNull(s.Rotate), Findings: orEmpty(s.Findings),
 	}

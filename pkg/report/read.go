@@ -57,7 +57,7 @@ func (s *Secret) UnmarshalJSON(data []byte) error {
 	}
 	*s = Secret{
 		Account: j.Account, Region: j.Region, ARN: j.ARN, Name: j.Name, Kind: j.Kind, FunctionARN: orNone(j.FunctionARN), RoleARN: orNone(j.RoleARN),
-		KMSKeyID: orNone(j.KMSKeyID), Strategy: orNone(j.Strategy), StrategySource: orNone(j.StrategySource), Master: orNone(j.Master), Verdict: j.Verdict,
+		KMSKeyID: orNone(j.KMSKeyID), Tags: j.Tags, Strategy: orNone(j.Strategy), StrategySource: orNone(j.StrategySource), Master: orNone(j.Master), Verdict: j.Verdict,
 		RotationCanWork: j.RotationCanWork, Reason: j.Reason, Findings: j.Findings, Notes: j.Notes, Forecast: j.Forecast, Rotate: orNone(j.Rotate),
 	}
 	if j.NextRotation != nil {

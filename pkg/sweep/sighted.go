@@ -1,0 +1,147 @@
+package sweep
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/rotationguard/rotationguard/pkg/drift"
+	"github.com/rotationguard/rotationguard/pkg/ledger"
+	"github.com/rotationguard/rotationguard/pkg/report"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
+)
+
+// FleetScope is the scope in a ledger's table of what a fleet was told: its accounts and Regions have others, each its own.
+const FleetScope = "fleet"
+
+// Sighted are the findings of one or more outcomes, each once, and what they are about.
+type Sighted struct {
+	findings     []*drift.Finding
+	at           map[string]int // where a finding is, by its id
+	read, unread map[rotation.ARN]bool
+	mended       map[string]string // the changes that ended findings, by their ids
+	whole        map[place]bool    // false where something of the account and Region may not have been seen
+	accounts     map[string]bool   // false where that holds for any of the account's Regions
+}
+
+// place is an account and Region.
+type place struct{ account, region string }
+
+// NewSighted has seen nothing.
+func NewSighted() *Sighted {
+	return &Sighted{at: map[string]int{}, read: map[rotation.ARN]bool{}, unread: map[rotation.ARN]bool{}, mended: map[string]string{}, whole: map[place]bool{}, accounts: map[string]bool{}}
+}
+
+// Add takes an outcome of one account and Region. complete says that all of it was read that could be: what is not in it is no more.
+func (s *Sighted) Add(o *report.Outcome, complete bool) {
+	s.swept(o.Account, o.Region, complete)
+	for i := range o.Secrets {
+		secret := &o.Secrets[i]
+		s.thing(secret.Verdict, secret.ARN, secret.FunctionARN, secret.RoleARN)
+		for _, f := range secret.Findings {
+			s.add(f, secret.Verdict, secret.Reason)
+		}
+		if secret.Verdict == drift.Unknown {
+			s.add(report.NewUnread(o.Account, drift.KindSecret, secret.ARN, secret.FunctionARN, secret.Reason), secret.Verdict, "")
+		}
+	}
+	for i := range o.Operators {
+		p := &o.Operators[i]
+		s.thing(p.Verdict, p.Principal)
+		for _, f := range p.Findings {
+			s.add(f, p.Verdict, p.Reason)
+		}
+		if p.Verdict == drift.Unknown {
+			s.add(report.NewUnread(o.Account, drift.KindOperator, p.Principal, "", p.Reason), p.Verdict, "")
+		}
+	}
+}
+
+// AddMended names the changes of a run that ended findings.
+func (s *Sighted) AddMended(run string, o *report.Outcome) {
+	for id, change := range mendedBy(run, o.Changes) {
+		s.mended[id] = change
+	}
+}
+
+// AddTargets takes what became of a fleet's targets: one that was not swept as a whole is a finding itself, so that it is told once, and told when it is over.
+func (s *Sighted) AddTargets(o *report.Outcome) {
+	for i := range o.Targets {
+		t := &o.Targets[i]
+		f := report.NewUnswept(t)
+		s.thing(drift.InSync, f.Subject)
+		if t.Region != "" { // the account's Regions could be listed
+			s.thing(drift.InSync, rotation.ARN(t.Account))
+		}
+		if t.Status == report.TargetSwept {
+			continue
+		}
+		s.swept(t.Account, t.Region, false)
+		s.add(f, drift.Unknown, "")
+	}
+}
+
+func (s *Sighted) swept(account, region string, whole bool) {
+	at := place{account, region}
+	before, seen := s.whole[at]
+	s.whole[at] = whole && (before || !seen)
+	before, seen = s.accounts[account]
+	s.accounts[account] = whole && (before || !seen)
+}
+
+func (s *Sighted) thing(verdict drift.Verdict, names ...rotation.ARN) {
+	for _, name := range names {
+		if name != "" {
+			s.read[name] = true
+			s.unread[name] = s.unread[name] || verdict == drift.Unknown
+		}
+	}
+}
+
+// add takes a finding of something with a verdict. It is exempt only where everything that has it is.
+func (s *Sighted) add(f *drift.Finding, verdict drift.Verdict, reason string) {
+	if verdict == drift.Exempt && f.Exempt == "" {
+		covered := *f
+		covered.Exempt = reason
+		f = &covered
+	}
+	if i, known := s.at[f.ID]; !known {
+		s.at[f.ID] = len(s.findings)
+		s.findings = append(s.findings, f)
+	} else if f.Exempt == "" {
+		s.findings[i] = f
+	}
+}
+
+// covers says of a stored finding that is not among them whether it would have been found: what it is about was read, or whole says that all was.
+func (s *Sighted) covers(f *drift.Finding, whole func(*drift.Finding) bool) bool {
+	known := false
+	for _, thing := range []rotation.ARN{f.Secret, f.Function, f.Subject} {
+		if s.unread[thing] {
+			return false
+		}
+		known = known || s.read[thing]
+	}
+	return known || whole(f)
+}
+
+// wholeOf says whether all was read of the account and Region that a finding is of; a role or user is of all the account's Regions.
+func (s *Sighted) wholeOf(f *drift.Finding) bool {
+	of := cmp.Or(f.Secret, f.Function, f.Subject).Parts()
+	if of.Region == "" {
+		return s.accounts[of.Account]
+	}
+	return s.whole[place{of.Account, of.Region}]
+}
+
+// ObserveFleet puts what the targets of a fleet's sweep have found into the ledger, and answers with what is news on the channels.
+func (s *Sighted) ObserveFleet(ctx context.Context, l ledger.Ledger, at time.Time, remindAfter time.Duration, channels []ledger.Channel) ([]ledger.Transition, error) {
+	news, err := l.ObserveFindings(ctx, ledger.Sighting{
+		At: at, Findings: s.findings, Covers: func(f drift.Finding) bool { return s.covers(&f, s.wholeOf) }, Mended: s.mended, RemindAfter: remindAfter, Channels: channels,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("remembering the fleet's findings: %w", err)
+	}
+	return news, nil
+}

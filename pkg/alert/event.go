@@ -19,9 +19,6 @@ const (
 	Drift            Event = "drift" // all that is worse than in sync, where no ledger knows what is new
 )
 
-// events are all of them in the order in which they are told.
-var events = []Event{Drift, New, Worse, Reopened, ExemptExpired, Flapping, ResolvedByUs, ResolvedByOthers, Exempted, Reminder}
-
 // eventOf is what a transition is told as.
 func eventOf(x *ledger.Transition) Event {
 	switch x.Kind {

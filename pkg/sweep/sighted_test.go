@@ -17,7 +17,9 @@ func TestAFleetResolvesOnlyWhatItWouldHaveSeen(t *testing.T) {
 	function := func(account, name string) rotation.ARN {
 		return rotation.ARN("arn:aws:lambda:eu-west-1:" + account + ":function:" + name)
 	}
-	role := func(account, name string) rotation.ARN { return rotation.ARN("arn:aws:iam::" + account + ":role/" + name) }
+	role := func(account, name string) rotation.ARN {
+		return rotation.ARN("arn:aws:iam::" + account + ":role/" + name)
+	}
 	s := NewSighted()
 	s.Add(&report.Outcome{Account: whole, Region: "eu-west-1", Secrets: []report.Secret{{ARN: secret(whole, "a"), FunctionARN: function(whole, "f"), Verdict: drift.InSync}}}, true)
 	s.Add(&report.Outcome{Account: part, Region: "eu-west-1", Secrets: []report.Secret{

@@ -40,9 +40,9 @@ type seeder struct {
 // primaryRegion has the primaries of the account's replicas.
 const primaryRegion = "eu-west-1"
 
-// Seed makes the account on moto at the endpoint of cfg, without the rotations that moto cannot hold. Values are what an emulator wants to
-// see in a secret before it can be rotated; they are no secrets.
-func Seed(ctx context.Context, cfg aws.Config) error {
+// Seed makes the account on moto at the endpoint of cfg, without the rotations that moto cannot hold: all of them, or only those of the functions that are
+// named. Values are what an emulator wants to see in a secret before it can be rotated; they are no secrets.
+func Seed(ctx context.Context, cfg aws.Config, functions ...string) error {
 	code, err := emptyPackage()
 	if err != nil {
 		return err
@@ -54,7 +54,9 @@ func Seed(ctx context.Context, cfg aws.Config) error {
 		iam: iam.NewFromConfig(cfg), kms: kms.NewFromConfig(cfg), stacks: cloudformation.NewFromConfig(cfg),
 		names: names{secrets: map[string]string{}, keys: map[string]string{}}, code: code,
 	}
-	rotations := slices.DeleteFunc(Rotations(), func(r Rotation) bool { return r.Held == NotInMoto })
+	rotations := slices.DeleteFunc(Rotations(), func(r Rotation) bool {
+		return r.Held == NotInMoto || len(functions) > 0 && !slices.Contains(functions, r.Function)
+	})
 	for _, step := range []struct {
 		doing string
 		do    func(context.Context, []Rotation) error

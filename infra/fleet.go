@@ -100,6 +100,9 @@ func (f *fleetStack) newBucket() awss3.Bucket {
 		LifecycleRules: &[]*awss3.LifecycleRule{{
 			Id: jsii.String("Forget"), Expiration: awscdk.Duration_Days(jsii.Number(400)), NoncurrentVersionExpiration: awscdk.Duration_Days(jsii.Number(30)),
 			AbortIncompleteMultipartUploadAfter: awscdk.Duration_Days(jsii.Number(1)),
+		}, {
+			Id: jsii.String("ForgetContinuations"), Prefix: jsii.String(continuePrefix),
+			Expiration: awscdk.Duration_Days(jsii.Number(1)), NoncurrentVersionExpiration: awscdk.Duration_Days(jsii.Number(1)),
 		}},
 	})
 }
@@ -172,7 +175,7 @@ func (f *fleetStack) sweep() awslambda.Function {
 	function, role := f.function("Sweep", "sweep", "sweeps one account and Region of the fleet", 512, map[string]*string{
 		"ROTATIONGUARD_LEDGER_TABLE": f.ledger.TableName(),
 	})
-	f.objects(role, "WriteReports", []string{"runs/*"}, "s3:PutObject", "s3:GetObject") // GetObject is what HeadObject needs
+	f.objects(role, "WriteReports", []string{runsPrefix + "*", continuePrefix + "*"}, "s3:PutObject", "s3:GetObject") // GetObject is what HeadObject needs
 	grantLedger(f.stack, f.settings, role, f.ledger, f.key)
 	f.assumeMembers(role)
 	return function

@@ -329,6 +329,7 @@ var acceptedOfFleet = []struct{ finding, reason string }{
 	{"/TargetsRole/DefaultPolicy/Resource: AwsSolutions-IAM5[Resource::<Reports65402A0A.Arn>/runs/*]", "a run's name is not known before it starts"},
 	{"/TargetsRole/DefaultPolicy/Resource: AwsSolutions-IAM5[Resource::*]", "the organization's accounts are what is asked for; the Deny on secret values is meant for all"},
 	{"/SweepRole/DefaultPolicy/Resource: AwsSolutions-IAM5[Resource::<Reports65402A0A.Arn>/runs/*]", "a run's name is not known before it starts"},
+	{"/SweepRole/DefaultPolicy/Resource: AwsSolutions-IAM5[Resource::<Reports65402A0A.Arn>/continue/*]", "a run's name is not known before it starts"},
 	{"/SweepRole/DefaultPolicy/Resource: AwsSolutions-IAM5[Action::kms:GenerateDataKey*]", "what DynamoDB does with the ledger's key in its caller's name, on that one key"},
 	{"/SweepRole/DefaultPolicy/Resource: AwsSolutions-IAM5[Action::kms:ReEncrypt*]", "what DynamoDB does with the ledger's key in its caller's name, on that one key"},
 	{"/SweepRole/DefaultPolicy/Resource: AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iam::*:role/audit/rotationguard-member]", "one role's name in any account of the organization, by condition"},

@@ -106,7 +106,7 @@ secrets needs, and says what will fail, when, why, and which one change mends it
 	root.SetHelpCommand(newHelpCommand())
 	root.AddCommand(
 		newSweepCommand(), newPlanCommand(), newApplyCommand(), newRollbackCommand(), newFindingsCommand(), newExplainCommand(), newExemptCommand(),
-		newPauseCommand(), newResumeCommand(), newReportCommand(), newInvokeCommand(), newSnapshotCommand(), newTemplateCommand(), newPolicyCommand(), newConfigCommand(), newVersionCommand(),
+		newPauseCommand(), newResumeCommand(), newReportCommand(), newInvokeCommand(), newDoctorCommand(), newSnapshotCommand(), newTemplateCommand(), newPolicyCommand(), newConfigCommand(), newVersionCommand(),
 	)
 	return root
 }

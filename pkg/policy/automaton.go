@@ -113,6 +113,7 @@ func newLanguage(symbols []symbol) *language {
 		}
 	}
 	var b strings.Builder
+	b.Grow(n)
 	for _, s := range symbols[:n] {
 		b.WriteRune(s.char)
 	}
@@ -126,21 +127,33 @@ func newLanguage(symbols []symbol) *language {
 // patternLanguage is the language of a pattern of the evaluator. variables gives each policy variable a number; a
 // language with one is opaque.
 func patternLanguage(p *pattern, variables func(token) rune) *language {
-	if p.never {
-		return &language{empty: true}
-	}
-	if !p.fold && !p.variable {
-		switch p.shape {
-		case shapeAny:
-			return prefixLanguage("")
-		case shapeLiteral:
-			return literalLanguage(p.tokens[0].text)
-		case shapePrefix:
-			return prefixLanguage(p.tokens[0].text)
-		default:
-		}
+	if l := (&language{}); l.simple(p) {
+		return l
 	}
 	return newLanguage(tokenSymbols(p.tokens, p.fold, variables))
+}
+
+// simple makes l the language of a pattern that is one text, or everything with a prefix, or nothing; it says whether the pattern
+// is.
+func (l *language) simple(p *pattern) bool {
+	switch {
+	case p.never:
+		*l = language{empty: true}
+		return true
+	case p.fold || p.variable:
+		return false
+	}
+	switch p.shape {
+	case shapeAny:
+		*l = language{open: true, segments: no}
+	case shapeLiteral:
+		*l = language{single: true, text: p.tokens[0].text, prefix: p.tokens[0].text, segments: no}
+	case shapePrefix:
+		*l = language{open: true, prefix: p.tokens[0].text, segments: no}
+	default:
+		return false
+	}
+	return true
 }
 
 // tokenSymbols spells the tokens of a pattern out.

@@ -78,24 +78,65 @@ func anyLanguage(list []*language, f func(*language) bool) bool {
 type textSpace struct {
 	require  []*element
 	tell     []*element
-	universe *element       // one of require: what every value is
-	lower    bool           // values are without capitals
-	seen     map[string]int // a class, as its told elements, to its place in values
-	values   []string
-	vague    []bool     // the class was not excluded, but no value of it is known
-	second   [][]string // another value of the class, when one has been met
-	classes  []string
+	universe *element // one of require: what every value is
+	lower    bool     // values are without capitals
+	found    []textClass
+	places   map[string]int // a class, as its told elements, to its place in found, once there are many
 	key      []byte
 	leaves   []leaf
 	inside   []uint64 // for each class that combinations wants, languages that its members are in
 	simple   int      // how many languages are easily asked, -1 before they are counted
 	general  int      // and how many are not
 	budget   *budget
+
+	room    [4]textClass
+	keyRoom [8]byte
+}
+
+// textClass is a class of texts.
+type textClass struct {
+	told   string // the told elements that hold, a bit each
+	value  string
+	vague  bool   // the class was not excluded, but no value of it is known
+	second string // another value of the class, when one has been met
+	more   bool   // there is a second one
+}
+
+// fewClasses is up to how many classes are looked up one after the other.
+const fewClasses = 8
+
+// class is the place of a class; -1 when it is not known.
+func (s *textSpace) class(told []byte) int {
+	if s.places != nil {
+		if i, ok := s.places[string(told)]; ok {
+			return i
+		}
+		return -1
+	}
+	for i := range s.found {
+		if s.found[i].told == string(told) {
+			return i
+		}
+	}
+	return -1
 }
 
 func newTextSpace(require, tell []*element, b *budget) *textSpace {
+	s := &textSpace{}
+	s.begin(require, tell, b)
+	return s
+}
+
+// begin is newTextSpace for one that lies elsewhere.
+func (s *textSpace) begin(require, tell []*element, b *budget) {
 	b.grow(200 + len(tell))
-	return &textSpace{require: require, tell: tell, seen: make(map[string]int), key: make([]byte, (len(tell)+7)/8), simple: -1, budget: b}
+	s.require, s.tell, s.simple, s.budget = require, tell, -1, b
+	s.found = s.room[:0]
+	if n := (len(tell) + 7) / 8; n <= len(s.keyRoom) {
+		s.key = s.keyRoom[:n]
+	} else {
+		s.key = make([]byte, n)
+	}
 }
 
 // try adds the class of text when it is within what is required and new.
@@ -136,21 +177,25 @@ func (s *textSpace) try(text string) {
 }
 
 func (s *textSpace) add(text string, vague bool) bool {
-	if i, ok := s.seen[string(s.key)]; ok {
-		if !vague && len(s.second[i]) == 0 && text != s.values[i] {
-			s.second[i] = append(s.second[i], text)
+	if i := s.class(s.key); i >= 0 {
+		if x := &s.found[i]; !vague && !x.more && text != x.value {
+			x.second, x.more = text, true
 		}
 		return false
 	}
 	s.budget.grow(2*len(s.key) + len(text) + 120)
-	class := string(s.key)
-	s.seen[class] = len(s.values)
-	s.classes = append(s.classes, class)
-	s.values = append(s.values, text)
-	s.vague = append(s.vague, vague)
-	s.second = append(s.second, nil)
+	s.found = append(s.found, textClass{told: string(s.key), value: text, vague: vague})
+	switch n := len(s.found); {
+	case s.places != nil:
+		s.places[s.found[n-1].told] = n - 1
+	case n > fewClasses:
+		s.places = make(map[string]int, 4*fewClasses)
+		for i := range s.found {
+			s.places[s.found[i].told] = i
+		}
+	}
 	return true
 }
 
 // holds says whether element tell[i] holds in class c.
-func (s *textSpace) holds(c, i int) bool { return s.classes[c][i/8]&(1<<(i%8)) != 0 }
+func (s *textSpace) holds(c, i int) bool { return s.found[c].told[i/8]&(1<<(i%8)) != 0 }

@@ -50,8 +50,8 @@ func build(languages []*language, in uint64) string {
 
 // another finds a text of a class beside the one at hand: a member of some language, or the text with a character more.
 func (s *textSpace) another(class, have string) (string, bool) {
-	if i, ok := s.seen[class]; ok && len(s.second[i]) > 0 {
-		return s.second[i][0], true
+	if i := s.class([]byte(class)); i >= 0 && s.found[i].more {
+		return s.found[i].second, true
 	}
 	is := func(text string) bool {
 		if text == have || !s.budget.spend(s.simple+s.general*(8+len(text))) {
@@ -115,7 +115,7 @@ func (s *textSpace) guess(hints []string) (complete bool) {
 			continue
 		}
 		for _, l := range e.languages {
-			if len(s.tell) == 0 && len(s.values) > 0 {
+			if len(s.tell) == 0 && len(s.found) > 0 {
 				return true // there is but one class
 			}
 			if tried++; tried > 8 || s.budget.spent() {
@@ -126,7 +126,7 @@ func (s *textSpace) guess(hints []string) (complete bool) {
 			}
 		}
 	}
-	return len(s.tell) == 0 && len(s.values) > 0
+	return len(s.tell) == 0 && len(s.found) > 0
 }
 
 // guessMore adds the classes of the texts that the elements name and of members of their patterns.
@@ -170,6 +170,7 @@ func (l *language) member(variant int) string {
 	}
 	isARN := strings.HasPrefix(l.prefix, "arn:") || l.colons() >= arnColons
 	var out strings.Builder
+	out.Grow(len(l.symbols()) + 40)
 	colon, one, empty := 0, 0, true
 	for i, s := range l.symbols() {
 		switch s.kind {

@@ -65,7 +65,7 @@ func (s *textSpace) complete() bool {
 		for _, in := range s.inside {
 			s.try(build(languages, in))
 		}
-		wanted = slices.DeleteFunc(wanted, func(class string) bool { _, have := s.seen[class]; return have })
+		wanted = slices.DeleteFunc(wanted, func(class string) bool { return s.class([]byte(class)) >= 0 })
 		if len(wanted) == 0 {
 			return true
 		}
@@ -248,10 +248,11 @@ func (s *textSpace) combinations(languages []*language) (wanted []string, ok boo
 					s.key[k/8] |= 1 << (k % 8)
 				}
 			}
-			if _, have := s.seen[string(s.key)]; !have && opaque {
+			have := s.class(s.key) >= 0
+			if !have && opaque {
 				s.leaves = append(s.leaves, leaf{string(s.key), in, out})
 			}
-			if _, have := s.seen[string(s.key)]; !have && !found[string(s.key)] {
+			if !have && !found[string(s.key)] {
 				found[string(s.key)] = true
 				wanted = append(wanted, string(s.key))
 				s.inside = append(s.inside, in)
@@ -329,6 +330,5 @@ func within(p *language, union []*language, b *budget) bool {
 	if x.universal() || !space.product(all, []string{"\x00"}, true) {
 		return false
 	}
-	_, outside := space.seen["\x00"]
-	return !outside
+	return space.class([]byte{0}) < 0
 }

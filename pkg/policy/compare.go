@@ -77,8 +77,8 @@ func Compare(expected, actual Set, facts *Facts) Result {
 	c.add(&expected, expectedSide)
 	c.add(&actual, actualSide)
 	c.list()
-	actions := budget{left: totalSteps / 2, memory: maxMemory / 2}
-	groups, complete := c.index.split(c.facts, &actions)
+	c.actions = budget{left: totalSteps / 2, memory: maxMemory / 2}
+	groups, complete := c.index.split(c.facts, &c.actions)
 	if !complete {
 		c.doubt(c.hardest(), "the actions of this statement could not be told apart within the bound")
 	}

@@ -13,11 +13,19 @@ type actionIndex struct {
 	services []actionService
 	always   []uint64 // the statements with "*"
 	inverted []uint64 // the statements with NotAction
+	out      []uint64 // room for one set
 	globs    []actionGlob
-	cross    []int32 // the globs whose service has a wildcard
-	last     int32   // the service that was met last
-	byName   map[string]int32
-	twins    func(a, b int32) bool // whether two statements differ in their actions only
+	cross    []int32   // the globs whose service has a wildcard
+	last     int32     // the service that was met last
+	byName   interner  // the services
+	comparer *comparer // knows the statements
+
+	rooms struct {
+		services [8]actionService
+		arena    [96]byte
+		entries  [8]internEntry
+		table    [16]int32
+	}
 }
 
 // actionEntry is one action without a wildcard.
@@ -50,16 +58,24 @@ func newActionIndex(statements, actions int) *actionIndex {
 	for size < actions*2 {
 		size *= 2
 	}
-	return &actionIndex{
-		words:    words,
-		arena:    make([]byte, 0, actions*24),
-		entries:  make([]actionEntry, 0, actions),
-		sets:     make([]uint64, 0, actions*words),
-		table:    make([]int32, size),
-		always:   make([]uint64, words),
-		inverted: make([]uint64, words),
-		last:     -1,
+	x := &actionIndex{
+		words:   words,
+		arena:   make([]byte, 0, actions*24),
+		entries: make([]actionEntry, 0, actions),
+		table:   make([]int32, size),
+		last:    -1,
 	}
+	room := make([]uint64, (actions+3)*words)
+	take := func() []uint64 {
+		out := room[:words:words]
+		room = room[words:]
+		return out
+	}
+	x.always, x.inverted, x.out = take(), take(), take()
+	x.sets = room[:0]
+	x.services = x.rooms.services[:0]
+	x.byName = interner{x.rooms.arena[:0], x.rooms.entries[:0], x.rooms.table[:]}
+	return x
 }
 
 const (
@@ -131,26 +147,13 @@ func (x *actionIndex) service(start, end int) int32 {
 	if x.last >= 0 && string(x.serviceName(x.last)) == string(name) {
 		return x.last
 	}
-	if i := x.lookupService(string(name)); i >= 0 {
-		x.last = i
+	i, known := x.byName.number(name, int32(len(x.services)))
+	if x.last = i; known {
 		return i
 	}
 	x.services = append(x.services, actionService{start: int32(start), end: int32(end)})
-	x.last = int32(len(x.services) - 1)
-	if len(x.services) > manyServices {
-		if x.byName == nil {
-			x.byName = make(map[string]int32, 4*manyServices)
-			for i := range x.services {
-				x.byName[string(x.serviceName(int32(i)))] = int32(i)
-			}
-		}
-		x.byName[string(name)] = x.last
-	}
-	return x.last
+	return i
 }
-
-// manyServices is from how many on services are looked up in a map.
-const manyServices = 24
 
 func (x *actionIndex) serviceName(i int32) []byte {
 	return x.arena[x.services[i].start:x.services[i].end]
@@ -225,18 +228,10 @@ func (x *actionIndex) lists(entry int, statements []uint64) bool {
 
 // lookupService finds a service by its lower-case name; -1 when no statement names it.
 func (x *actionIndex) lookupService(name string) int32 {
-	if x.byName != nil {
-		if i, ok := x.byName[name]; ok {
-			return i
-		}
-		return -1
+	if x.last >= 0 && string(x.serviceName(x.last)) == name {
+		return x.last
 	}
-	for i := range x.services {
-		if string(x.serviceName(int32(i))) == name {
-			return int32(i)
-		}
-	}
-	return -1
+	return x.byName.find(name)
 }
 
 // match puts into out the statements that apply to an action, given in lower case.

@@ -63,7 +63,11 @@ func (v *vocabulary) bit(s *compared, number int32) int32 {
 	slices.Sort(atoms)
 	atoms = v.withoutPresence(slices.Compact(atoms))
 	b := v.newBit(s.role, v.principal(s), atoms)
-	v.bits[b].statements = append(v.bits[b].statements, number)
+	if list := v.bits[b].statements; list == nil {
+		v.bits[b].statements = append(v.small.take(1)[:0], number)
+	} else {
+		v.bits[b].statements = append(list, number)
+	}
 	return b
 }
 
@@ -105,7 +109,7 @@ func (v *vocabulary) newBit(r role, principal int32, atoms []int32) int32 {
 	if !known {
 		v.requirementCount++
 	}
-	v.bits = append(v.bits, bit{role: r, atoms: slices.Clone(atoms), principal: principal, requirement: requirement})
+	v.bits = append(v.bits, bit{role: r, atoms: v.keep(atoms), principal: principal, requirement: requirement})
 	return b
 }
 

@@ -16,7 +16,9 @@ type callerClass struct {
 func (c *comparer) callerClasses() []callerClass {
 	v := c.words
 	if len(v.principals) == 1 {
-		return []callerClass{{reaches: []reach{reachDirect}}}
+		c.rooms.reaches[0] = reachDirect
+		c.rooms.caller[0] = callerClass{reaches: c.rooms.reaches[:]}
+		return c.rooms.caller[:]
 	}
 	c.naming = make([]principalIndex, len(v.principals))
 	for i, s := range v.principals[1:] {

@@ -8,11 +8,16 @@ import (
 // actionCell is a class of actions that no statement tells apart: a listed action (entry ≥ 0), or the actions of a
 // service with a prefix that nothing else takes out, or some other action.
 type actionCell struct {
-	entry   int32
-	service int32
-	prefix  string // of a cell that a glob makes
+	entry int32 // -1 when it is not listed
+	next  int32 // the next cell of the group, -1 at the end
+	other int32 // of one that is not listed the place in others
+}
+
+// otherCell is what is known of a class of actions that are not listed.
+type otherCell struct {
+	service int32  // -1 when no statement names it
+	prefix  string // when a glob makes the class
 	text    string // a member, when it is known already
-	next    int32  // the next cell of the group, -1 at the end
 }
 
 // actionGroup is all cells with the same statements.
@@ -28,53 +33,56 @@ type actionGroups struct {
 	index  *actionIndex
 	of     []int32 // the group of each entry
 	cells  []actionCell
+	others []otherCell
 	groups []actionGroup
-	place  map[string]int32
-	one    map[uint64]int32 // place when a set is one word
+	place  interner // of a group's statements and profile
 	key    []byte
+	sets   slab[uint64]
 	facts  *factView
+
+	rooms struct {
+		groups  [8]actionGroup
+		key     [64]byte
+		arena   [256]byte
+		entries [16]internEntry
+		table   [32]int32
+	}
 }
 
-// group adds a cell to the group of its statements and says which that is.
-func (g *actionGroups) group(statements []uint64, profile int32, c actionCell) int32 {
-	c.next = -1
+// group adds the cell of an entry to the group of its statements and says which that is.
+func (g *actionGroups) group(statements []uint64, profile int32, entry int32) int32 {
 	at := int32(len(g.cells))
-	g.cells = append(g.cells, c)
-	var (
-		i  int32
-		ok bool
-	)
-	if len(statements) == 1 && profile == 0 {
-		i, ok = g.one[statements[0]]
-	} else {
-		g.key = g.key[:0]
-		for _, w := range statements {
-			g.key = append(g.key, byte(w), byte(w>>8), byte(w>>16), byte(w>>24), byte(w>>32), byte(w>>40), byte(w>>48), byte(w>>56))
-		}
-		g.key = append(g.key, byte(profile), byte(profile>>8), byte(profile>>16))
-		i, ok = g.place[string(g.key)]
+	g.cells = append(g.cells, actionCell{entry: entry, next: -1, other: int32(len(g.others) - 1)})
+	g.key = g.key[:0]
+	for _, w := range statements {
+		g.key = append(g.key, byte(w), byte(w>>8), byte(w>>16), byte(w>>24), byte(w>>32), byte(w>>40), byte(w>>48), byte(w>>56))
 	}
-	if ok {
+	g.key = append(g.key, byte(profile), byte(profile>>8), byte(profile>>16))
+	i, known := g.place.number(g.key, int32(len(g.groups)))
+	if known {
 		g.cells[g.groups[i].last].next = at
 		g.groups[i].last = at
 		return i
 	}
-	i = int32(len(g.groups))
-	g.groups = append(g.groups, actionGroup{statements: slices.Clone(statements), first: at, last: at, profile: profile})
-	if len(statements) == 1 && profile == 0 {
-		g.one[statements[0]] = i
-	} else {
-		g.place[string(g.key)] = i
-	}
+	set := g.sets.take(len(statements))
+	copy(set, statements)
+	g.groups = append(g.groups, actionGroup{statements: set, first: at, last: at, profile: profile})
 	return i
+}
+
+// groupOther adds the cell of actions that are not listed.
+func (g *actionGroups) groupOther(statements []uint64, profile int32, c otherCell) {
+	g.others = append(g.others, c)
+	g.group(statements, profile, -1)
 }
 
 // split cuts the actions into groups. complete is false when the budget ended first; then some actions may be in no group.
 func (x *actionIndex) split(facts *factView, b *budget) (g *actionGroups, complete bool) {
-	g = &actionGroups{index: x, cells: make([]actionCell, 0, len(x.entries)+len(x.globs)+1), facts: facts, place: map[string]int32{}}
-	g.one = make(map[uint64]int32)
+	g = &actionGroups{index: x, cells: make([]actionCell, 0, len(x.entries)+len(x.globs)+1), facts: facts}
+	g.groups, g.key = g.rooms.groups[:0], g.rooms.key[:0]
+	g.place = interner{g.rooms.arena[:0], g.rooms.entries[:0], g.rooms.table[:]}
 	complete = true
-	out := make([]uint64, x.words)
+	out := x.out
 	if facts != nil {
 		x.addFactActions(facts)
 	}
@@ -93,7 +101,7 @@ func (x *actionIndex) split(facts *factView, b *budget) (g *actionGroups, comple
 			e := &x.entries[i]
 			profile = facts.profile(string(x.arena[e.start:e.end]))
 		}
-		g.of[i] = g.group(out, profile, actionCell{entry: int32(i)})
+		g.of[i] = g.group(out, profile, int32(i))
 	}
 	for i := range x.services {
 		s := &x.services[i]
@@ -167,7 +175,7 @@ func (x *actionIndex) splitPrefixes(g *actionGroups, service int32, out []uint64
 		if g.facts != nil {
 			profile = g.facts.profile(string(x.serviceName(service)) + ":" + prefix + "\x00")
 		}
-		g.group(out, profile, actionCell{entry: -1, service: service, prefix: prefix})
+		g.groupOther(out, profile, otherCell{service: service, prefix: prefix})
 	}
 	for k, i := range globs {
 		prefix := x.globs[i].rest
@@ -198,7 +206,7 @@ func (x *actionIndex) splitRest(g *actionGroups, out []uint64, b *budget) bool {
 		if g.facts != nil {
 			profile = g.facts.profile("\x00:\x00")
 		}
-		g.group(out, profile, actionCell{entry: -1, service: -1})
+		g.groupOther(out, profile, otherCell{service: -1})
 		return true
 	}
 	named := &element{negated: true}
@@ -219,7 +227,7 @@ func (x *actionIndex) splitSpace(g *actionGroups, require []*element, service st
 	add := func(statement int32, l *language) {
 		at, ok := first[statement]
 		if !ok {
-			at = slices.IndexFunc(told, func(have int32) bool { return x.twins != nil && b.spend(20) && x.twins(have, statement) })
+			at = slices.IndexFunc(told, func(have int32) bool { return have >= 0 && b.spend(20) && x.twins(have, statement) })
 			if at < 0 {
 				at = len(told)
 				tell = append(tell, &element{})
@@ -256,7 +264,10 @@ func (x *actionIndex) splitSpace(g *actionGroups, require []*element, service st
 		space.guessMore()
 		complete := space.complete()
 		again := false
-		for _, text := range space.values {
+		texts := make([]string, 0, len(space.found)+len(members))
+		for i := range space.found {
+			text := space.found[i].value
+			texts = append(texts, text)
 			if _, ok := x.lookup(text); ok {
 				listed.languages = append(listed.languages, literalLanguage(text))
 				again = true
@@ -265,7 +276,7 @@ func (x *actionIndex) splitSpace(g *actionGroups, require []*element, service st
 		if again && !b.spent() {
 			continue
 		}
-		for _, text := range append(space.values, members...) {
+		for _, text := range append(texts, members...) {
 			text = lowerASCII(text)
 			if _, listed := x.lookup(text); listed || slices.ContainsFunc(require, func(e *element) bool { return !e.holds(text) }) {
 				continue
@@ -275,7 +286,7 @@ func (x *actionIndex) splitSpace(g *actionGroups, require []*element, service st
 			if g.facts != nil {
 				profile = g.facts.profile(text)
 			}
-			g.group(out, profile, actionCell{entry: -1, service: -1, text: text})
+			g.groupOther(out, profile, otherCell{service: -1, text: text})
 		}
 		return complete
 	}

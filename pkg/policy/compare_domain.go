@@ -5,37 +5,48 @@ import "slices"
 // domain holds the classes of a dimension that some tests can tell apart, each with a value.
 type domain struct {
 	dimension int32
-	tell      []int32 // tests
-	values    []string
+	tell      []int32      // tests
+	values    []string     // of a key that is tested both as text and as something else
 	typed     typedClasses // what writes the values when they are of one type
 	classes   []int        // of typed, for each value
-	vague     []bool       // of a class that has perhaps no value
 	alone     []bool       // of a class with just this value, once that is known
 	masks     [][]uint64   // for each told test the values that pass
 	full      []uint64
 	nothing   []uint64
-	space     *textSpace // of texts: what finds further classes
+	space     *textSpace // of texts: what finds the classes
+	read      int        // how many of its classes count yet
 	opaque    bool       // the space has an opaque language
 	guessed   bool       // the space has been asked for all it can guess
 	complete  bool
+
+	text     textSpace // what space points to
+	elements [8]*element
+	words    [12]uint64
+	lists    [4][]uint64
 }
 
 func (d *domain) size() int {
-	if d.typed != nil {
+	switch {
+	case d.typed != nil:
 		return len(d.classes)
+	case d.space != nil:
+		return d.read
 	}
 	return len(d.values)
 }
 
 // value is the value of a class.
 func (d *domain) value(i int) string {
-	if d.typed != nil {
+	switch {
+	case d.typed != nil:
 		return d.typed.value(d.classes[i])
+	case d.space != nil:
+		return d.space.found[i].value
 	}
 	return d.values[i]
 }
 
-func (d *domain) isVague(i int) bool { return d.vague != nil && d.vague[i] }
+func (d *domain) isVague(i int) bool { return d.space != nil && d.space.found[i].vague }
 
 func (d *domain) isAlone(i int) bool { return d.alone != nil && d.alone[i] }
 
@@ -65,15 +76,17 @@ func (c *comparer) domain(dim int32, require, tell []int32) *domain {
 		key = appendInt(key, t)
 	}
 	v.key = key
-	if d, ok := c.domains[string(key)]; ok {
-		return d
+	number, known := v.intern(len(c.domains))
+	if known {
+		return c.domains[number]
 	}
-	d := &domain{dimension: dim, tell: slices.Clone(tell)}
-	if c.domains == nil {
-		c.domains = map[string]*domain{}
+	d := &domain{dimension: dim, tell: v.keep(tell)}
+	c.domains = append(c.domains, d)
+	elements := d.elements[:]
+	if n := len(require) + len(tell) + 1; n > len(elements) {
+		elements = make([]*element, n)
 	}
-	c.domains[string(key)] = d
-	var requireElements, tellElements []*element
+	requireElements, tellElements := elements[:0:len(require)+1], elements[len(require)+1:len(require)+1]
 	var typed []*condition
 	none := false
 	for _, t := range require {
@@ -102,14 +115,15 @@ func (c *comparer) domain(dim int32, require, tell []int32) *domain {
 		if universe != nil {
 			requireElements = append(requireElements, universe)
 		}
-		d.space = newTextSpace(requireElements, tellElements, &c.budget)
+		d.space = &d.text
+		d.space.begin(requireElements, tellElements, &c.budget)
 		d.space.universe = universe
 		// Of a text, no more is known about an opaque language than what the pairs of languages say.
 		d.opaque = slices.ContainsFunc(requireElements, (*element).opaque) || slices.ContainsFunc(tellElements, (*element).opaque)
 		if !d.opaque {
 			d.complete = d.space.guess(c.hints(dim))
 		}
-		d.read()
+		d.take()
 	case f == familyMixed:
 		d.mixed(c, require, requireElements, tellElements, typed)
 	case len(requireElements)+len(tellElements) > 0:
@@ -218,31 +232,29 @@ func (c *comparer) finish(d *domain) (more bool) {
 	if d.complete || d.space == nil {
 		return false
 	}
-	before := len(d.values)
+	before := d.read
 	if !d.guessed && !d.opaque {
 		d.guessed = true
 		d.space.guessMore()
 	}
-	if len(d.space.values) == before {
+	if len(d.space.found) == before {
 		d.complete = d.space.complete()
 	}
-	d.read()
+	d.take()
 	d.fill(c.words, &c.budget)
-	return len(d.values) > before
+	return d.read > before
 }
 
-// read takes over the values of the text space.
-func (d *domain) read() {
-	for i := len(d.values); i < len(d.space.values); i++ {
-		d.values = append(d.values, d.space.values[i])
-		d.vague = append(d.vague, d.space.vague[i])
-		d.alone = append(d.alone, false)
-	}
+// take takes over the classes of the text space.
+func (d *domain) take() {
+	d.read = len(d.space.found)
 	if d.space.general > 0 || !d.guessed && !d.complete {
 		return // a class may have members that nothing names
 	}
-	for i, value := range d.values {
-		d.alone[i] = len(d.space.second[i]) == 0 && d.space.literal(value)
+	d.alone = make([]bool, d.read)
+	for i := range d.alone {
+		x := &d.space.found[i]
+		d.alone[i] = !x.more && d.space.literal(x.value)
 	}
 }
 
@@ -260,7 +272,7 @@ func (d *domain) another(class int) (string, bool) {
 	case d.space == nil:
 		return "", false
 	}
-	return d.space.another(d.space.classes[class], d.values[class])
+	return d.space.another(d.space.found[class].told, d.space.found[class].value)
 }
 
 // literal says whether the value is one that an element names: it may be alone in its class.
@@ -290,22 +302,34 @@ func (t *valueTest) holds(value string) bool {
 
 // fill computes the masks.
 func (d *domain) fill(v *vocabulary, b *budget) {
-	words := (len(d.values) + 63) / 64
+	n := d.size()
+	words := (n + 63) / 64
 	b.grow(8 * words * (2 + len(d.tell)))
-	b.spend(len(d.values) * len(d.tell) / 2)
-	d.full, d.nothing = make([]uint64, words), make([]uint64, words)
-	setBits(d.full, 0, len(d.values))
-	d.masks = make([][]uint64, len(d.tell))
+	b.spend(n * len(d.tell) / 2)
+	room := d.words[:]
+	if need := words * (2 + len(d.tell)); need > len(room) || d.full != nil {
+		room = make([]uint64, need)
+	}
+	mask := func() []uint64 {
+		out := room[:words:words]
+		room = room[words:]
+		return out
+	}
+	d.full, d.nothing = mask(), mask()
+	setBits(d.full, 0, n)
+	if d.masks = d.lists[:min(len(d.tell), len(d.lists))]; len(d.masks) < len(d.tell) {
+		d.masks = make([][]uint64, len(d.tell))
+	}
 	told := 0
 	for k, t := range d.tell {
-		mask := make([]uint64, words)
+		mask := mask()
 		test := &v.tests[t]
-		for i, value := range d.values {
+		for i := range n {
 			if d.isVague(i) || d.space != nil && test.element != nil {
 				if test.constant == yes || test.constant == maybe && d.space.holds(i, told) {
 					setBit(mask, i)
 				}
-			} else if test.holds(value) {
+			} else if test.holds(d.value(i)) {
 				setBit(mask, i)
 			}
 		}

@@ -55,10 +55,11 @@ type grant struct {
 	credit []int32
 }
 
-// grants lists the ways in which a side allows, as Compiled.combine has them.
+// grants lists the ways in which a side allows, as Compiled.combine has them. The list holds until the next one is asked for.
 func (c *comparer) grants(at int, t *tallied) []grant {
 	relation, bounded := c.relations[at], c.bounded(at)
-	var out []grant
+	out := c.ways[:0]
+	defer func() { c.ways = out[:0] }()
 	within := func(bits, credit []int32) {
 		if !bounded {
 			out = append(out, grant{bits, credit})
@@ -109,10 +110,16 @@ func (c *comparer) grants(at int, t *tallied) []grant {
 }
 
 // refusals lists the ways in which a side does not allow, apart from an explicit Deny: in each, none of the bits match.
-func (c *comparer) refusals(at int, t *tallied) [][]int32 {
+func (c *comparer) refusals(out [][]int32, at int, t *tallied) [][]int32 {
 	relation, bounded := c.relations[at], c.bounded(at)
-	var out [][]int32
-	none := func(lists ...[]int32) { out = append(out, slices.Concat(lists...)) }
+	none := func(lists ...[]int32) {
+		lists = slices.DeleteFunc(lists, func(list []int32) bool { return len(list) == 0 })
+		if len(lists) == 1 {
+			out = append(out, lists[0])
+			return
+		}
+		out = append(out, slices.Concat(lists...))
+	}
 	switch relation {
 	case CrossAccount:
 		none(t.identity)

@@ -10,17 +10,22 @@ const (
 
 // comparer carries one comparison: what stays the same, and the run over one case of the policy variables.
 type comparer struct {
-	relations [2]Relation
-	limited   [2]bool    // the side has a boundary
-	statement []compared // expected's, then actual's
-	index     *actionIndex
-	allowing  [2][]uint64 // the statements that can be shown to grant
-	facts     *factView
-	budget    budget
-	reasons   []Reason
-	doubted   map[int32]bool
+	relations     [2]Relation
+	maker         maker
+	limited       [2]bool    // the side has a boundary
+	statement     []compared // expected's, then actual's
+	statementRoom [8]compared
+	index         *actionIndex
+	allowing      [2][]uint64 // the statements that can be shown to grant
+	ways          []grant     // room for grants
+	facts         *factView
+	budget        budget
+	reasons       []Reason
+	actions       budget // what telling the actions apart may take
+	doubted       map[int32]bool
 
 	keys           *dictionary
+	dictionary     dictionary
 	variableKeys   []variableCase
 	variableColons bool // where the colons of a variable's value are matters
 
@@ -32,9 +37,9 @@ type comparer struct {
 // run is what belongs to one case of the policy variables.
 type run struct {
 	words     *vocabulary
-	domains   map[string]*domain
+	domains   []*domain // by the number of what they tell
 	related   map[[2]int32]relation
-	solved    map[string][]difference
+	solved    [][]difference // by the number of the question
 	callers   []callerClass
 	naming    []principalIndex // by principal
 	variables []variableCase
@@ -44,11 +49,25 @@ type run struct {
 
 	impossible    bool     // no request is of this case
 	variableTexts []string // variables with their defaults, numbered
+	noFacts       factContext
+
+	rooms *runRooms // the lists of a run begin here; the next run takes it over
+}
+
+// runRooms is room for what most runs need.
+type runRooms struct {
+	solved  [8][]difference
+	domains [8]*domain
+	caller  [1]callerClass
+	reaches [1]reach
 }
 
 // add takes the statements of a set over.
 func (c *comparer) add(set *Set, at int) {
 	c.relations[at], c.limited[at] = set.Relation, set.Boundary != nil
+	if c.statement == nil {
+		c.statement = c.statementRoom[:0]
+	}
 	take := func(d *Document, from side) {
 		if set.Relation == ResourceOnly && from != resourceSide {
 			return
@@ -76,10 +95,9 @@ func (c *comparer) list() {
 		actions += len(c.statement[i].written.Actions) + len(c.statement[i].written.NotActions)
 	}
 	c.index = newActionIndex(len(c.statement), actions)
-	c.index.twins = func(a, b int32) bool { return c.statement[a].twin(&c.statement[b]) }
-	for at := range c.allowing {
-		c.allowing[at] = make([]uint64, c.index.words)
-	}
+	c.index.comparer = c
+	room := make([]uint64, 2*c.index.words)
+	c.allowing = [2][]uint64{room[:c.index.words:c.index.words], room[c.index.words:]}
 	for i := range c.statement {
 		s := &c.statement[i]
 		c.index.add(i, s.written)
@@ -87,6 +105,11 @@ func (c *comparer) list() {
 			setBit(c.allowing[sideOf(s.role)], i)
 		}
 	}
+}
+
+// twins says whether two statements differ in their actions only.
+func (x *actionIndex) twins(a, b int32) bool {
+	return x.comparer.statement[a].twin(&x.comparer.statement[b])
 }
 
 // twin says whether two statements of one side differ in nothing but their actions.
@@ -136,8 +159,9 @@ func (c *comparer) compile(i int) *compared {
 		return s
 	}
 	c.budget.grow(s.written.size())
-	compiled := newStatementForAnyAction(s.document, s.index, s.role.side)
-	s.statement = &compiled
+	compiled := &c.maker.statements.take(1)[0]
+	*compiled = c.maker.statementForAnyAction(s.document, s.index, s.role.side)
+	s.statement = compiled
 	if len(compiled.conditions) != len(s.written.Conditions) {
 		// The evaluator leaves out what it does not know, and so does the comparison; but then nothing is settled.
 		c.doubt(int32(i), "a condition has an operator that IAM does not know")
@@ -153,7 +177,8 @@ func (c *comparer) compile(i int) *compared {
 
 // scan numbers the condition keys and says what is known of them from the operators that test them and from the facts.
 func (c *comparer) scan() {
-	c.keys = &dictionary{dimensions: make([]dimension, 1, 8), numbered: make(map[string]int32, 8)}
+	c.keys = &c.dictionary
+	c.keys.dimensions = c.keys.room[:1]
 	c.keys.dimensions[resourceDimension].family = familyText
 	for i := range c.statement {
 		s := &c.statement[i]
@@ -183,9 +208,9 @@ func (c *comparer) scan() {
 
 // begin starts the run of one case of the variables.
 func (c *comparer) begin(variables []variableCase) {
-	v := newVocabulary(c.keys, len(c.statement))
-	c.run = run{words: v, variables: variables}
-	v.resolve = c.resolve
+	v := newVocabulary(c)
+	c.run = run{words: v, variables: variables, rooms: &runRooms{}}
+	c.solved, c.domains = c.rooms.solved[:0], c.rooms.domains[:0]
 	if c.facts != nil {
 		c.facts.reset()
 	}

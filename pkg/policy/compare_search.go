@@ -23,10 +23,11 @@ func (c *comparer) differences(present []int32, profile int32, direction Directi
 		key = appendInt(key, b)
 	}
 	c.words.key = key
-	if found, ok := c.solved[string(key)]; ok {
-		return found
+	number, known := c.words.intern(len(c.solved))
+	if known {
+		return c.solved[number]
 	}
-	name := string(key)
+	c.solved = append(c.solved, nil)
 	var out []difference
 	shown := map[entry]bool{}
 	for i := range c.callers {
@@ -52,10 +53,7 @@ func (c *comparer) differences(present []int32, profile int32, direction Directi
 		}
 		out = c.search(out, direction, i, profile, &t, &merged, shown)
 	}
-	if c.solved == nil {
-		c.solved = map[string][]difference{}
-	}
-	c.solved[name] = out
+	c.solved[number] = out
 	return out
 }
 
@@ -101,7 +99,8 @@ func (c *comparer) search(out []difference, direction Direction, caller int, pro
 		}
 		never = append(never, v.bits[d].atoms)
 	}
-	q := question{never, c.refusals(refuses, &merged[refuses]), merged[refuses].denies, facts}
+	q := question{never: never, denies: merged[refuses].denies, facts: facts}
+	q.refusals = c.refusals(q.room[:0], refuses, &merged[refuses])
 	for _, g := range c.grants(allows, &t[allows]) {
 		fresh := false
 		for _, b := range g.credit {
@@ -189,6 +188,8 @@ type question struct {
 	refusals [][]int32 // in one of these lists of bits, none may match
 	denies   []int32   // or one of these bits must match
 	facts    *factContext
+
+	room [3][]int32
 }
 
 // refute looks for a request that meets require and is what q asks: nothing denies it, and the other side refuses it.

@@ -84,6 +84,12 @@ type solver struct {
 	places  []int32 // by dimension
 	states  []state
 	steps   int
+
+	rooms struct {
+		domains [4]*domain
+		states  [4]state
+		places  [16]int32
+	}
 }
 
 // prepare finds the domains of the dimensions that the atoms ask about.
@@ -109,7 +115,12 @@ func (s *solver) prepare(require []int32, clauses [][]int32) {
 		atoms += len(clause)
 	}
 	s.budget.spend(atoms * (len(dims) + 4))
-	s.places = make([]int32, len(v.dimensions))
+	s.domains = s.rooms.domains[:0]
+	if n := len(v.dimensions); n <= len(s.rooms.places) {
+		s.places = s.rooms.places[:n]
+	} else {
+		s.places = make([]int32, n)
+	}
 	for i, d := range dims {
 		s.places[d] = int32(i)
 		var must, tell []int32
@@ -137,7 +148,11 @@ func (s *solver) prepare(require []int32, clauses [][]int32) {
 
 // run searches with the values at hand.
 func (s *solver) run(require []int32, clauses [][]int32) finding {
-	s.states = make([]state, len(s.domains))
+	if n := len(s.domains); n <= len(s.rooms.states) {
+		s.states = s.rooms.states[:n]
+	} else {
+		s.states = make([]state, n)
+	}
 	for i, d := range s.domains {
 		s.states[i] = state{domain: d, absent: d.dimension != resourceDimension, present: true, allowed: d.full}
 	}

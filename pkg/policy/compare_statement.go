@@ -34,23 +34,38 @@ type dimension struct {
 // dictionary numbers the dimensions: the resource, and each condition key however it is spelled.
 type dictionary struct {
 	dimensions []dimension
-	numbered   map[string]int32
-	lower      []byte
+	numbered   map[string]int32 // by lower-case key, once there are many
+
+	room [8]dimension
 }
+
+// fewKeys is up to how many keys are looked up one after the other.
+const fewKeys = 16
 
 // dimension is the number of a condition key.
 func (x *dictionary) dimension(key string) int32 {
-	x.lower = x.lower[:0]
-	for i := 0; i < len(key); i++ {
-		x.lower = append(x.lower, lowerByte(key[i]))
+	if x.numbered == nil {
+		for d := 1; d < len(x.dimensions); d++ {
+			if equalFold(x.dimensions[d].key, key) {
+				return int32(d)
+			}
+		}
 	}
-	if d, ok := x.numbered[string(x.lower)]; ok {
+	lower := lowerASCII(key)
+	if d, ok := x.numbered[lower]; ok {
 		return d
 	}
 	d := int32(len(x.dimensions))
-	lower := string(x.lower)
-	x.numbered[lower] = d
 	x.dimensions = append(x.dimensions, dimension{key: key, lower: lower})
+	switch {
+	case x.numbered != nil:
+		x.numbered[lower] = d
+	case len(x.dimensions) > fewKeys:
+		x.numbered = make(map[string]int32, 4*fewKeys)
+		for i := 1; i < len(x.dimensions); i++ {
+			x.numbered[x.dimensions[i].lower] = int32(i)
+		}
+	}
 	return d
 }
 
@@ -84,32 +99,50 @@ type vocabulary struct {
 
 	requirementCount int
 
-	interned map[string]int32
+	interned interner
 	key      []byte
 	numbers  []int32
 	texts    []string
-	resolve  func(p *pattern) *language // what a pattern with variables matches
+	comparer *comparer // knows what the variables are
+
+	small    slab[int32]
+	pointers slab[*language]
+	elements slab[element]
+	known    slab[language]
+
+	// The slices begin here: most comparisons need no more.
+	rooms struct {
+		languages  [12]*language
+		tests      [10]valueTest
+		atoms      [10]atom
+		bits       [10]bit
+		principals [4]*statement
+		key        [256]byte
+		numbers    [16]int32
+		arena      [1024]byte
+		entries    [32]internEntry
+		table      [64]int32
+	}
 }
 
-func newVocabulary(keys *dictionary, statements int) *vocabulary {
-	return &vocabulary{
-		dictionary: keys,
-		principals: make([]*statement, 1, 4),
-		atoms:      make([]atom, 0, min(statements, 16)),
-		tests:      make([]valueTest, 0, min(statements, 16)),
-		bits:       make([]bit, 0, min(statements, 16)),
-		interned:   make(map[string]int32, min(4*statements, 64)),
-		key:        make([]byte, 0, 256),
-	}
+func newVocabulary(c *comparer) *vocabulary {
+	v := &vocabulary{dictionary: c.keys, comparer: c}
+	v.languages, v.tests, v.atoms, v.bits = v.rooms.languages[:0], v.rooms.tests[:0], v.rooms.atoms[:0], v.rooms.bits[:0]
+	v.principals, v.key, v.numbers = v.rooms.principals[:1], v.rooms.key[:0], v.rooms.numbers[:0]
+	v.interned = interner{v.rooms.arena[:0], v.rooms.entries[:0], v.rooms.table[:]}
+	return v
 }
 
 // intern finds the number of v.key, or gives it n.
 func (v *vocabulary) intern(n int) (int32, bool) {
-	if have, ok := v.interned[string(v.key)]; ok {
-		return have, true
-	}
-	v.interned[string(v.key)] = int32(n)
-	return int32(n), false
+	return v.interned.number(v.key, int32(n))
+}
+
+// keep is a copy of a short list.
+func (v *vocabulary) keep(list []int32) []int32 {
+	out := v.small.take(len(list))
+	copy(out, list)
+	return out
 }
 
 func appendInt(key []byte, n int32) []byte {
@@ -159,9 +192,11 @@ func (v *vocabulary) language(p *pattern) int32 {
 	if !known {
 		var compiled *language
 		if p.variable {
-			compiled = v.resolve(p)
+			compiled = v.comparer.resolve(p)
 		} else {
-			compiled = patternLanguage(p, nil)
+			if compiled = &v.known.take(1)[0]; !compiled.simple(p) {
+				*compiled = *newLanguage(tokenSymbols(p.tokens, p.fold, nil))
+			}
 		}
 		v.languages = append(v.languages, compiled)
 	}
@@ -183,11 +218,12 @@ func (v *vocabulary) textTest(d int32, negated bool) int32 {
 	v.key = key
 	test, known := v.intern(len(v.tests))
 	if !known {
-		e := &element{negated: negated, languages: make([]*language, len(v.numbers))}
+		e := &v.elements.take(1)[0]
+		e.negated, e.languages = negated, v.pointers.take(len(v.numbers))
 		for i, l := range v.numbers {
 			e.languages[i] = v.languages[l]
 		}
-		v.tests = append(v.tests, valueTest{dimension: d, constant: e.constant(), element: e, languages: slices.Clone(v.numbers)})
+		v.tests = append(v.tests, valueTest{dimension: d, constant: e.constant(), element: e, languages: v.keep(v.numbers)})
 	}
 	return test
 }

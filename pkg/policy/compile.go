@@ -48,45 +48,57 @@ func Compile(set Set) *Compiled {
 		n += len(set.Boundary.Statements)
 	}
 	c := &Compiled{relation: set.Relation, bounded: set.Boundary != nil, statements: make([]statement, 0, n)}
+	var m maker
 	for _, document := range set.Identity {
-		c.add(document, identitySide)
+		c.add(&m, document, identitySide)
 	}
 	if set.Boundary != nil {
-		c.add(set.Boundary, boundarySide)
+		c.add(&m, set.Boundary, boundarySide)
 	}
 	for _, document := range set.Resource {
-		c.add(document, resourceSide)
+		c.add(&m, document, resourceSide)
 	}
 	return c
 }
 
-func (c *Compiled) add(document *Document, from side) {
+func (c *Compiled) add(m *maker, document *Document, from side) {
 	for i := range document.Statements {
-		c.statements = append(c.statements, newStatement(document, i, from))
+		c.statements = append(c.statements, m.statement(document, i, from))
 	}
 }
 
-func newStatement(document *Document, index int, from side) statement {
-	compiled := newStatementForAnyAction(document, index, from)
+// maker compiles statements. What it makes lies together.
+type maker struct {
+	statements slab[statement]
+	refs       slab[StatementRef]
+	patterns   slab[pattern]
+	tokens     slab[token]
+	principals slab[principalTest]
+	conditions slab[condition]
+	operands   slab[operand]
+}
+
+func (m *maker) statement(document *Document, index int, from side) statement {
+	compiled := m.statementForAnyAction(document, index, from)
 	s := &document.Statements[index]
 	compiled.notAction = len(s.NotActions) > 0
 	actions := s.Actions
 	if compiled.notAction {
 		actions = s.NotActions
 	}
-	compiled.actions = make([]pattern, len(actions))
+	compiled.actions = m.patterns.take(len(actions))
 	for i, action := range actions {
-		compiled.actions[i] = newPattern(action, ruleText, true, false, true)
+		compiled.actions[i] = m.pattern(action, ruleText, true, false, true)
 	}
 	return compiled
 }
 
-// newStatementForAnyAction compiles a statement without what it says of actions.
-func newStatementForAnyAction(document *Document, index int, from side) statement {
+// statementForAnyAction compiles a statement without what it says of actions.
+func (m *maker) statementForAnyAction(document *Document, index int, from side) statement {
 	s := &document.Statements[index]
 	variables := document.Version == Version2012
 	compiled := statement{
-		ref:          []StatementRef{{Document: document.Name, Index: index, Sid: s.Sid}},
+		ref:          m.refs.take(1),
 		side:         from,
 		expands:      variables,
 		deny:         s.Effect == Deny,
@@ -96,6 +108,7 @@ func newStatementForAnyAction(document *Document, index int, from side) statemen
 		notPrincipal: len(s.NotPrincipals) > 0,
 		hasPrincipal: len(s.Principals) > 0 || len(s.NotPrincipals) > 0,
 	}
+	compiled.ref[0] = StatementRef{Document: document.Name, Index: index, Sid: s.Sid}
 	resources, principals := s.Resources, s.Principals
 	if compiled.notResource {
 		resources = s.NotResources
@@ -103,19 +116,19 @@ func newStatementForAnyAction(document *Document, index int, from side) statemen
 	if compiled.notPrincipal {
 		principals = s.NotPrincipals
 	}
-	compiled.resources = make([]pattern, len(resources))
+	compiled.resources = m.patterns.take(len(resources))
 	for i, resource := range resources {
-		compiled.resources[i] = newPattern(resource, ruleResource, true, variables, false)
+		compiled.resources[i] = m.pattern(resource, ruleResource, true, variables, false)
 	}
-	compiled.principals = make([]principalTest, 0, len(principals))
+	compiled.principals = m.principals.take(len(principals))[:0]
 	for _, principal := range principals {
 		if test, message := newPrincipal(principal); message == "" {
 			compiled.principals = append(compiled.principals, test)
 		}
 	}
-	compiled.conditions = make([]condition, 0, len(s.Conditions))
+	compiled.conditions = m.conditions.take(len(s.Conditions))[:0]
 	for _, written := range s.Conditions {
-		test, message := newCondition(written, variables)
+		test, message := m.condition(written, variables)
 		if message != "" {
 			compiled.unsatisfiable = !compiled.deny
 			continue

@@ -34,32 +34,38 @@ type operand struct {
 	invalid bool
 }
 
-// newCondition compiles c. variables is whether the document's version has policy variables.
+// newCondition compiles c by itself.
 func newCondition(c Condition, variables bool) (condition, string) {
+	var m maker
+	return m.condition(c, variables)
+}
+
+// condition compiles c. variables is whether the document's version has policy variables.
+func (m *maker) condition(c Condition, variables bool) (condition, string) {
 	op, message := readOperator(c.Operator)
 	if message != "" {
 		return condition{}, message
 	}
-	compiled := condition{operator: op, key: c.Key, lower: lowerASCII(c.Key), operands: make([]operand, len(c.Values))}
+	compiled := condition{operator: op, key: c.Key, lower: lowerASCII(c.Key), operands: m.operands.take(len(c.Values))}
 	variables = variables && op.comparison.takesVariables()
 	for i, text := range c.Values {
-		compiled.operands[i] = newOperand(op.comparison, text, variables)
+		compiled.operands[i] = m.operand(op.comparison, text, variables)
 	}
 	return compiled, ""
 }
 
-func newOperand(c comparison, text string, variables bool) (o operand) {
+func (m *maker) operand(c comparison, text string, variables bool) (o operand) {
 	ok := true
 	switch c {
 	case stringEquals, binaryEquals:
-		o.pattern = newPattern(text, ruleText, false, variables, false)
+		o.pattern = m.pattern(text, ruleText, false, variables, false)
 		ok = c != binaryEquals || isBinary(text)
 	case stringEqualsIgnoreCase:
-		o.pattern = newPattern(text, ruleText, false, variables, true)
+		o.pattern = m.pattern(text, ruleText, false, variables, true)
 	case stringLike:
-		o.pattern = newPattern(text, ruleText, true, variables, false)
+		o.pattern = m.pattern(text, ruleText, true, variables, false)
 	case arnLike:
-		o.pattern = newPattern(text, ruleARN, true, variables, false)
+		o.pattern = m.pattern(text, ruleARN, true, variables, false)
 	case numericEquals, numericLessThan, numericLessThanEquals, numericGreaterThan, numericGreaterThanEquals:
 		o.number, ok = parseNumber(text)
 	case dateEquals, dateLessThan, dateLessThanEquals, dateGreaterThan, dateGreaterThanEquals:
@@ -68,7 +74,7 @@ func newOperand(c comparison, text string, variables bool) (o operand) {
 		o.network, ok = parseRange(text)
 	case boolEquals:
 		if o.boolean, ok = parseBool(text); !ok && variables && strings.Contains(text, "${") {
-			o.pattern, ok = newPattern(text, ruleText, false, true, true), true
+			o.pattern, ok = m.pattern(text, ruleText, false, true, true), true
 		}
 	case nullCheck:
 		o.boolean, ok = parseBool(text)
@@ -84,7 +90,8 @@ func valueMessage(c comparison, text string, variables bool) string {
 			return message
 		}
 	}
-	if !newOperand(c, text, variables && c.takesVariables()).invalid {
+	var m maker
+	if !m.operand(c, text, variables && c.takesVariables()).invalid {
 		return ""
 	}
 	switch c {

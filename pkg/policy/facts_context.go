@@ -13,7 +13,8 @@ type factContext struct {
 // context compiles what the facts say of the actions of a profile and the callers of a class.
 func (c *comparer) context(profile int32, caller int) *factContext {
 	if c.facts == nil {
-		return &factContext{require: c.require, clauses: c.refuse}
+		c.noFacts = factContext{require: c.require, clauses: c.refuse}
+		return &c.noFacts
 	}
 	key := [2]int32{profile, int32(caller)}
 	if have, ok := c.facts.contexts[key]; ok {

@@ -63,11 +63,17 @@ const (
 // newPattern compiles text. wildcards says whether * and ? stand for more than themselves, variables whether ${…} is
 // replaced (only in version 2012-10-17).
 func newPattern(text string, rule patternRule, wildcards, variables, fold bool) pattern {
+	var m maker
+	return m.pattern(text, rule, wildcards, variables, fold)
+}
+
+// pattern is newPattern with the tokens among others.
+func (m *maker) pattern(text string, rule patternRule, wildcards, variables, fold bool) pattern {
 	if fold {
 		text = lowerASCII(text)
 	}
 	p := pattern{rule: rule, fold: fold}
-	p.tokens = splitTokens(text, wildcards, variables)
+	p.tokens = m.split(text, wildcards, variables)
 	if rule == ruleResource {
 		p.tokens = resourceVariables(p.tokens)
 	}
@@ -83,10 +89,12 @@ func newPattern(text string, rule patternRule, wildcards, variables, fold bool) 
 	return p
 }
 
-// splitTokens cuts text into tokens. Adjacent literals are one token, and so are adjacent stars.
-func splitTokens(text string, wildcards, variables bool) []token {
+// split cuts text into tokens. Adjacent literals are one token, and so are adjacent stars.
+func (m *maker) split(text string, wildcards, variables bool) []token {
 	if !wildcards && !(variables && strings.Contains(text, "${")) {
-		return []token{{kind: tokenLiteral, text: text}}
+		tokens := m.tokens.take(1)
+		tokens[0] = token{kind: tokenLiteral, text: text}
+		return tokens
 	}
 	n := 1
 	for i := 0; i < len(text); i++ {
@@ -95,7 +103,7 @@ func splitTokens(text string, wildcards, variables bool) []token {
 			n += 2
 		}
 	}
-	tokens := make([]token, 0, min(n, len(text)+1))
+	tokens := m.tokens.take(min(n, len(text)+1))[:0]
 	literal := func(s string) {
 		if s == "" {
 			return
@@ -374,11 +382,13 @@ func lowerByte(c byte) byte {
 func lowerASCII(s string) string {
 	for i := 0; i < len(s); i++ {
 		if 'A' <= s[i] && s[i] <= 'Z' {
-			lower := []byte(s)
-			for j := i; j < len(lower); j++ {
-				lower[j] = lowerByte(lower[j])
+			var lower strings.Builder
+			lower.Grow(len(s))
+			lower.WriteString(s[:i])
+			for ; i < len(s); i++ {
+				lower.WriteByte(lowerByte(s[i]))
 			}
-			return string(lower)
+			return lower.String()
 		}
 	}
 	return s

@@ -10,21 +10,28 @@ type witnesses struct {
 	*comparer
 	groups  *actionGroups
 	queue   []pendingWitness
-	seen    map[string]bool
 	lists   [2][]Witness // missing, excess
-	order   [2][]string  // what the witnesses are sorted by
 	shown   []uint64     // the statements that have a witness
 	state   map[item]itemState
-	checked map[int]*[2]Compiled // for each group what says to a request of it
-	checks  budget               // for the evaluator's answers
+	checked []checkedGroup // for each group
+	checks  budget         // for the evaluator's answers
 
-	mentioned map[int][]bool   // for each group the dimensions that its statements name
-	needing   map[int32][]bool // for each bit the dimensions that it cannot do without
-	needingIn *vocabulary      // whose bits they are
+	needing   [][]bool    // for each bit the dimensions that it cannot do without
+	needingIn *vocabulary // whose bits they are
 	more      bool
 
-	granted map[string][]StatementRef // by direction and action, the statements that a witness shows
-	home    *home
+	home  home
+	flags slab[bool]
+	few   slab[int32]
+	room  [4]pendingWitness
+}
+
+// checkedGroup is what is needed to check the requests of a group of actions.
+type checkedGroup struct {
+	made      bool
+	spent     bool        // the memory ended
+	sides     [2]Compiled // both sides without the statements that name no action of the group
+	mentioned []bool      // the dimensions that its statements name
 }
 
 // item is a difference whatever the case of the policy variables: a statement that grants actions of a group which the other
@@ -78,6 +85,7 @@ func (w *witnesses) explore() {
 		return
 	}
 	w.shown = make([]uint64, w.index.words)
+	w.queue = w.room[:0]
 	w.scan()
 	w.begin(w.readableCase())
 	w.visit(true)

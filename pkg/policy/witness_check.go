@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -8,7 +9,7 @@ import (
 // check evaluates the request on both sides. It passes when the facts allow for it and the sides differ in the direction looked
 // for, by a statement that is credited with it.
 func (w *witnesses) check(p *pendingWitness, r *Request) (Witness, bool) {
-	if w.facts != nil && !w.permits(&p.difference, w.groups.groups[p.group].profile, r, w.mentions(p.group)) {
+	if w.facts != nil && !w.permits(&p.difference, w.groups.groups[p.group].profile, r, w.group(p.group).mentioned) {
 		return Witness{}, false
 	}
 	return w.evaluate(p, r)
@@ -17,8 +18,9 @@ func (w *witnesses) check(p *pendingWitness, r *Request) (Witness, bool) {
 // evaluate is check without the facts.
 func (w *witnesses) evaluate(p *pendingWitness, r *Request) (Witness, bool) {
 	out := Witness{Direction: p.direction, Request: *r}
-	sides := w.sides(p.group)
-	if sides == nil || !w.checks.spend(sides[0].cost(r)+sides[1].cost(r)) {
+	g := w.group(p.group)
+	sides := &g.sides
+	if g.spent || !w.checks.spend(sides[0].cost(r)+sides[1].cost(r)) {
 		return out, false
 	}
 	out.Expected = sides[expectedSide].Evaluate(r)
@@ -77,62 +79,58 @@ func (c *Compiled) cost(r *Request) int {
 	return n
 }
 
-// sides are both sets without the statements that name no action of the group.
-func (w *witnesses) sides(group int) *[2]Compiled {
-	if have, ok := w.checked[group]; ok {
-		return have
-	}
-	out := &[2]Compiled{}
-	for at := range out {
-		out[at] = Compiled{relation: w.relations[at], bounded: w.limited[at]}
-	}
-	eachBit(w.groups.groups[group].statements, func(i int) {
-		if w.budget.memory < 0 {
-			out = nil
-		}
-		if out != nil {
-			at := sideOf(w.statement[i].role)
-			out[at].statements = append(out[at].statements, *w.compile(i).statement)
-		}
-	})
+// group makes ready what checking requests of a group takes.
+func (w *witnesses) group(n int) *checkedGroup {
 	if w.checked == nil {
-		w.checked = map[int]*[2]Compiled{}
+		w.checked = make([]checkedGroup, len(w.groups.groups))
 	}
-	w.checked[group] = out
-	return out
+	g := &w.checked[n]
+	if g.made {
+		return g
+	}
+	g.made = true
+	var counts [2]int
+	statements := w.groups.groups[n].statements
+	eachBit(statements, func(i int) { counts[sideOf(w.statement[i].role)]++ })
+	for at := range g.sides {
+		g.sides[at] = Compiled{relation: w.relations[at], bounded: w.limited[at], statements: w.maker.statements.take(counts[at])[:0]}
+	}
+	g.mentioned = w.flags.take(len(w.keys.dimensions))
+	eachBit(statements, func(i int) {
+		if w.budget.memory < 0 {
+			g.spent = true
+			return
+		}
+		at := sideOf(w.statement[i].role)
+		s := w.compile(i)
+		g.sides[at].statements = append(g.sides[at].statements, *s.statement)
+		w.mentions(s, g.mentioned)
+	})
+	return g
 }
 
-// identity is a text that is the same for equal requests only; sorted, requests stand by action, then resource.
-func (r *Request) identity() string {
-	n := len(r.Action) + len(r.Resource) + len(r.Caller.ARN) + len(r.Caller.Session) + len(r.Caller.Service) + 16
-	for key, values := range r.Context {
-		n += len(key) + 2
-		for _, v := range values {
-			n += len(v) + 2
+// compare puts requests in order, by action, then resource, caller and condition keys; 0 says that they are equal.
+func (r *Request) compare(s *Request) int {
+	if c := cmp.Or(strings.Compare(r.Action, s.Action), strings.Compare(r.Resource, s.Resource),
+		strings.Compare(string(r.Caller.Kind), string(s.Caller.Kind)), strings.Compare(r.Caller.ARN, s.Caller.ARN),
+		strings.Compare(r.Caller.Session, s.Caller.Session), strings.Compare(r.Caller.Service, s.Caller.Service)); c != 0 {
+		return c
+	}
+	if len(r.Context) == 0 || len(s.Context) == 0 {
+		return cmp.Compare(len(r.Context), len(s.Context))
+	}
+	var rooms [2][8]string
+	keys := [2][]string{rooms[0][:0], rooms[1][:0]}
+	for i, context := range [...]map[string][]string{r.Context, s.Context} {
+		for key := range context {
+			keys[i] = append(keys[i], key)
+		}
+		slices.Sort(keys[i])
+	}
+	for i := range min(len(keys[0]), len(keys[1])) {
+		if c := cmp.Or(strings.Compare(keys[0][i], keys[1][i]), slices.Compare(r.Context[keys[0][i]], s.Context[keys[1][i]])); c != 0 {
+			return c
 		}
 	}
-	var b strings.Builder
-	b.Grow(n)
-	for _, s := range [...]string{r.Action, r.Resource, string(r.Caller.Kind), r.Caller.ARN, r.Caller.Session, r.Caller.Service} {
-		b.WriteString(s)
-		b.WriteByte(0)
-	}
-	if len(r.Context) == 0 {
-		return b.String()
-	}
-	var room [16]string
-	names := room[:0]
-	for key := range r.Context {
-		names = append(names, key)
-	}
-	slices.Sort(names)
-	for _, key := range names {
-		b.WriteString(key)
-		for _, v := range r.Context[key] {
-			b.WriteByte(1)
-			b.WriteString(v)
-		}
-		b.WriteByte(0)
-	}
-	return b.String()
+	return cmp.Compare(len(keys[0]), len(keys[1]))
 }

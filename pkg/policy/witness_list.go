@@ -39,28 +39,29 @@ func (w *witnesses) keep(p *pendingWitness, witness Witness) {
 	if p.resource == "" {
 		p.resource = witness.Request.Resource
 	}
-	key := witness.Request.identity()
-	if w.seen[key] {
-		return
-	}
-	if w.seen == nil {
-		w.seen = map[string]bool{}
-	}
-	w.seen[key] = true
-	by := witness.Actual.By
-	if p.direction == Missing {
-		by = witness.Expected.By
-	}
-	if w.granted == nil {
-		w.granted = map[string][]StatementRef{}
-	}
-	w.granted[string(p.direction)+witness.Request.Action] = append(w.granted[string(p.direction)+witness.Request.Action], by...)
 	at := p.direction.allows()
+	for _, list := range w.lists {
+		for i := range list {
+			if list[i].Request.Action == witness.Request.Action && list[i].Request.compare(&witness.Request) == 0 {
+				return
+			}
+		}
+	}
 	if w.lists[at] == nil {
-		w.lists[at], w.order[at] = make([]Witness, 0, 8), make([]string, 0, 8)
+		w.lists[at] = make([]Witness, 0, 8)
+	}
+	if len(w.lists[at]) == cap(w.lists[at]) {
+		w.lists[at] = slices.Grow(w.lists[at], MaxWitnesses-len(w.lists[at]))
 	}
 	w.lists[at] = append(w.lists[at], witness)
-	w.order[at] = append(w.order[at], key)
+}
+
+// by are the statements that grant the request.
+func (w *Witness) by() []StatementRef {
+	if w.Direction == Missing {
+		return w.Expected.By
+	}
+	return w.Actual.By
 }
 
 // result puts the witnesses and doubts in order.
@@ -74,26 +75,16 @@ func (w *witnesses) result() Result {
 
 // sorted is one list of witnesses by action, resource and the rest.
 func (w *witnesses) sorted(at int) []Witness {
-	list, keys := w.lists[at], w.order[at]
-	if len(list) < 2 {
-		return list
-	}
-	order := make([]int, len(list))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(i, j int) int { return strings.Compare(keys[i], keys[j]) })
-	out := make([]Witness, len(list))
-	for i, from := range order {
-		out[i] = list[from]
-	}
-	return out
+	list := w.lists[at]
+	slices.SortFunc(list, func(a, b Witness) int { return a.Request.compare(&b.Request) })
+	return list
 }
 
 // cells chooses the actions to show for a difference: each that a granting statement lists by name, and one for its wildcards.
 func (w *witnesses) cells(p *pendingWitness) {
 	g := &w.groups.groups[p.group]
-	named := make([]uint64, w.index.words)
+	named := w.index.out
+	clear(named)
 	for _, b := range p.credit {
 		for _, s := range w.words.bits[b].statements {
 			if len(w.statement[s].written.NotActions) == 0 {
@@ -101,6 +92,11 @@ func (w *witnesses) cells(p *pendingWitness) {
 			}
 		}
 	}
+	n := 1
+	for c := g.first; c >= 0 && n <= MaxWitnesses; c = w.groups.cells[c].next {
+		n++
+	}
+	p.cells = w.few.take(n)[:0]
 	wild := int32(-1)
 	for c := g.first; c >= 0; c = w.groups.cells[c].next {
 		entry := w.groups.cells[c].entry
@@ -125,16 +121,15 @@ func (w *witnesses) cells(p *pendingWitness) {
 // covers says whether a witness shows no more than others do: its action has one in the same direction that a statement
 // grants which grants this request, too.
 func (w *witnesses) covers(p *pendingWitness, witness *Witness) bool {
-	by := witness.Actual.By
-	if p.direction == Missing {
-		by = witness.Expected.By
-	}
+	by := witness.by()
 	if len(by) < 2 {
 		return false
 	}
-	have := w.granted[string(p.direction)+witness.Request.Action]
+	list := w.lists[p.direction.allows()]
 	return slices.ContainsFunc(by, func(ref StatementRef) bool {
-		return slices.Contains(have, ref) && !slices.ContainsFunc(p.credit, func(b int32) bool {
+		return slices.ContainsFunc(list, func(have Witness) bool {
+			return have.Request.Action == witness.Request.Action && slices.Contains(have.by(), ref)
+		}) && !slices.ContainsFunc(p.credit, func(b int32) bool {
 			return slices.ContainsFunc(w.words.bits[b].statements, func(s int32) bool { return w.statement[s].name() == ref })
 		})
 	})

@@ -9,7 +9,7 @@ func (w *witnesses) make(p *pendingWitness, action string) (Witness, bool) {
 		r.Caller = *p.as
 	}
 	resource := ""
-	mentioned := w.mentions(p.group)
+	mentioned := w.group(p.group).mentioned
 	var spare []string // keys that may not matter
 	carry := func(d int32, values []string) {
 		if r.Context == nil {
@@ -80,12 +80,8 @@ func (w *witnesses) make(p *pendingWitness, action string) (Witness, bool) {
 	return witness, true
 }
 
-// mentions says which dimensions the statements of a group name, as a condition key or as a policy variable.
-func (w *witnesses) mentions(group int) []bool {
-	if have, ok := w.mentioned[group]; ok {
-		return have
-	}
-	out := make([]bool, len(w.keys.dimensions))
+// mentions marks the dimensions that a statement names, as a condition key or as a policy variable.
+func (w *witnesses) mentions(s *compared, out []bool) {
 	add := func(p *pattern) {
 		if !p.variable {
 			return
@@ -96,24 +92,16 @@ func (w *witnesses) mentions(group int) []bool {
 			}
 		}
 	}
-	eachBit(w.groups.groups[group].statements, func(i int) {
-		s := w.compile(i)
-		for j := range s.resources {
-			add(&s.resources[j])
-		}
-		for j := range s.conditions {
-			k := &s.conditions[j]
-			out[w.keys.dimension(k.key)] = true
-			for n := range k.operands {
-				add(&k.operands[n].pattern)
-			}
-		}
-	})
-	if w.mentioned == nil {
-		w.mentioned = map[int][]bool{}
+	for j := range s.resources {
+		add(&s.resources[j])
 	}
-	w.mentioned[group] = out
-	return out
+	for j := range s.conditions {
+		k := &s.conditions[j]
+		out[w.keys.dimension(k.key)] = true
+		for n := range k.operands {
+			add(&k.operands[n].pattern)
+		}
+	}
 }
 
 // choose finds the value of a dimension of which only the one requirement is known yet.
@@ -150,10 +138,16 @@ func (w *witnesses) needed(p *pendingWitness, d int32) bool {
 
 // needs lists the dimensions that a bit cannot do without.
 func (w *witnesses) needs(b int32) []bool {
-	if have, ok := w.needing[b]; ok && w.needingIn == w.words {
-		return have
+	if w.needingIn != w.words {
+		w.needing, w.needingIn = make([][]bool, len(w.words.bits)), w.words
 	}
-	out := make([]bool, len(w.keys.dimensions))
+	for int(b) >= len(w.needing) {
+		w.needing = append(w.needing, nil)
+	}
+	if w.needing[b] != nil {
+		return w.needing[b]
+	}
+	out := w.flags.take(len(w.keys.dimensions))
 	for _, n := range w.words.bits[b].atoms {
 		if x := &w.words.atoms[n]; !x.absent {
 			out[x.dimension] = true
@@ -186,9 +180,6 @@ func (w *witnesses) needs(b int32) []bool {
 		if k := &s.conditions[j]; !k.negated && !k.ifExists && k.quantifier != forAllValues && k.comparison.takesVariables() {
 			variables(len(k.operands), func(i int) *pattern { return &k.operands[i].pattern })
 		}
-	}
-	if w.needing == nil || w.needingIn != w.words {
-		w.needing, w.needingIn = map[int32][]bool{}, w.words
 	}
 	w.needing[b] = out
 	return out

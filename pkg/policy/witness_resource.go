@@ -8,7 +8,18 @@ import (
 // home is the partition, Region and account that the policies speak of, so that a made-up ARN looks like theirs.
 type home struct {
 	partition, region, account string
-	made                       map[[2]string]string // ARNs by service and rest
+	made                       []madeARN
+	room                       [6]madeARN
+	tidied                     tidied
+}
+
+// madeARN is an ARN that was written already.
+type madeARN struct{ service, rest, arn string }
+
+// tidied are the forms of the resource that was last tidied.
+type tidied struct {
+	resource string
+	forms    []string
 }
 
 // homeOf takes the first ARN of the statements that names a Region and an account.
@@ -49,8 +60,10 @@ func homeOf(statements []compared) home {
 
 // arn writes an ARN of the home. An empty region or account stays empty where the service has none.
 func (h *home) arn(service, rest string, regional bool) string {
-	if have, ok := h.made[[2]string{service, rest}]; ok {
-		return have
+	for i := range h.made {
+		if h.made[i].service == service && h.made[i].rest == rest {
+			return h.made[i].arn
+		}
 	}
 	region, account := h.region, h.account
 	switch {
@@ -59,11 +72,11 @@ func (h *home) arn(service, rest string, regional bool) string {
 	case !regional:
 		region = ""
 	}
-	if h.made == nil {
-		h.made = map[[2]string]string{}
-	}
 	arn := "arn:" + h.partition + ":" + service + ":" + region + ":" + account + ":" + rest
-	h.made[[2]string{service, rest}] = arn
+	if h.made == nil {
+		h.made = h.room[:0]
+	}
+	h.made = append(h.made, madeARN{service, rest, arn})
 	return arn
 }
 
@@ -122,12 +135,16 @@ func (h *home) resource(action string, form int) string {
 	return h.arn(service, "example", true)
 }
 
-// tidy calls try with forms of a found resource that read better, best first, until it says yes: the parts that IAM knows other
-// values of are replaced by those.
-func (h *home) tidy(resource string, try func(string) bool) {
+// tidy lists forms of a found resource that read better, best first: the parts that IAM knows other values of are replaced by
+// those.
+func (h *home) tidy(resource string) []string {
+	if h.tidied.resource == resource {
+		return h.tidied.forms
+	}
+	h.tidied = tidied{resource: resource}
 	a, ok := splitARN(resource)
 	if !ok {
-		return
+		return nil
 	}
 	partitions, regions, accounts := []string{a.partition}, []string{a.region}, []string{a.account}
 	if !slices.Contains(knownPartitions, a.partition) {
@@ -140,18 +157,20 @@ func (h *home) tidy(resource string, try func(string) bool) {
 		accounts = []string{h.account, "444455556666", a.account}
 	}
 	if len(partitions)+len(regions)+len(accounts) == 3 {
-		return
+		return nil
 	}
+	have := a
 	for _, a.partition = range partitions {
 		for _, a.region = range regions {
 			for _, a.account = range accounts {
-				text := "arn:" + a.partition + ":" + a.service + ":" + a.region + ":" + a.account + ":" + a.resource
-				if text == resource || try(text) {
-					return
+				if a == have {
+					return h.tidied.forms
 				}
+				h.tidied.forms = append(h.tidied.forms, "arn:"+a.partition+":"+a.service+":"+a.region+":"+a.account+":"+a.resource)
 			}
 		}
 	}
+	return h.tidied.forms
 }
 
 // knownPartitions are partitions of AWS.
@@ -196,9 +215,12 @@ func arnSymbols(prefix string, stars int) []symbol {
 	return out
 }
 
+// resourceSymbols spell any ARN.
+var resourceSymbols = arnSymbols("arn:", 5)
+
 func (c *comparer) anyResource() *element {
 	if c.resourceUniverse == nil {
-		c.resourceUniverse = &element{languages: []*language{newLanguage(arnSymbols("arn:", 5)), literalLanguage("*")}}
+		c.resourceUniverse = &element{languages: []*language{newLanguage(slices.Clone(resourceSymbols)), literalLanguage("*")}}
 	}
 	return c.resourceUniverse
 }
@@ -232,9 +254,8 @@ func (w *witnesses) place(p *pendingWitness, r *Request, resource string) (Witne
 		r.Resource = candidate
 		return w.check(p, r)
 	}
-	if w.home == nil {
-		h := homeOf(w.statement)
-		w.home = &h
+	if w.home.partition == "" {
+		w.home = homeOf(w.statement)
 	}
 	if resource == "" {
 		for form := 0; ; form++ {
@@ -263,16 +284,13 @@ func (w *witnesses) place(p *pendingWitness, r *Request, resource string) (Witne
 				return witness, true
 			}
 		}
-		var witness Witness
-		ok := false
-		w.home.tidy(resource, func(candidate string) bool {
-			if suits(candidate) {
-				witness, ok = try(candidate)
+		for _, candidate := range w.home.tidy(resource) {
+			if !suits(candidate) {
+				continue
 			}
-			return ok
-		})
-		if ok {
-			return witness, true
+			if witness, ok := try(candidate); ok {
+				return witness, true
+			}
 		}
 	}
 	return try(resource)

@@ -7,11 +7,12 @@ import (
 
 // spell is a member of the cell, written as IAM writes it where the action is known. ok is false when none was found.
 func (g *actionGroups) spell(c int32, group int) (string, bool) {
-	cell, x := &g.cells[c], g.index
-	if cell.entry >= 0 {
-		e := &x.entries[cell.entry]
+	x := g.index
+	if entry := g.cells[c].entry; entry >= 0 {
+		e := &x.entries[entry]
 		return spellAction(e.text), true
 	}
+	cell := &g.others[g.cells[c].other]
 	out := make([]uint64, x.words)
 	want := g.groups[group].profile
 	member := func(text string) bool {

@@ -17,8 +17,8 @@ type Witness struct {
 	Actual    Decision
 }
 
-// Result is the answer of Compare. Missing and Excess are sorted, one witness for each statement or permission that
-// differs. Indeterminate names what could not be modelled or settled within the bound; it is empty when every request was
+// Result is the answer of Compare. Missing and Excess are sorted: a witness for each statement that grants or denies what the other
+// side does not, and for each action that a statement names and that differs. Indeterminate names what could not be modelled or settled within the bound; it is empty when every request was
 // covered, and only then do empty Missing and Excess mean equivalent.
 type Result struct {
 	Missing       []Witness
@@ -50,12 +50,13 @@ const (
 	Indeterminate    Verdict = "indeterminate"
 )
 
-// Verdict is what the result comes to. A proven difference stands even when something else could not be settled.
+// Verdict is what the result comes to. It claims no more than has been settled: where a doubt is left, only differences in both
+// directions leave no question open. What was found stands in Missing and Excess all the same.
 func (r *Result) Verdict() Verdict {
 	switch {
 	case len(r.Missing) > 0 && len(r.Excess) > 0:
 		return MissingAndExcess
-	case len(r.Indeterminate) > 0 && len(r.Missing)+len(r.Excess) == 0:
+	case len(r.Indeterminate) > 0:
 		return Indeterminate
 	case len(r.Missing) > 0:
 		return OnlyMissing

@@ -216,10 +216,10 @@ func (x *actionIndex) lookup(name string) (int, bool) {
 	return 0, false
 }
 
-// lists says whether a statement of the set lists the action by name.
-func (x *actionIndex) lists(entry int, statements []uint64) bool {
-	for w, word := range x.sets[entry*x.words : (entry+1)*x.words] {
-		if word&statements[w] != 0 {
+// named says whether a statement lists the action by name, in Action or NotAction.
+func (x *actionIndex) named(entry int) bool {
+	for _, word := range x.sets[entry*x.words : (entry+1)*x.words] {
+		if word != 0 {
 			return true
 		}
 	}

@@ -71,7 +71,7 @@ func (j *judged) faults(expected, actual policy.Set) []fault {
 						less.Context[other] = values
 					}
 				}
-				if holds(&less) && slices.Equal(side.allows.Evaluate(&less).By, side.allows.Evaluate(&r).By) {
+				if holds(&less) && slices.Equal(side.allows.Evaluate(&less).By, side.allows.Evaluate(&r).By) && slices.Equal(side.refuses.Evaluate(&less).By, side.refuses.Evaluate(&r).By) {
 					add(faultBallast, "%s does not need %s", show(r), key)
 				}
 			}

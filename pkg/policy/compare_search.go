@@ -7,6 +7,7 @@ type difference struct {
 	direction Direction
 	caller    int
 	credit    []int32 // the bits that grant it
+	denial    int32   // the bit that denies it, when it is there to show that one, else noDenial
 	request   []assigned
 	vague     bool
 	require   []int32 // what was asked
@@ -125,7 +126,7 @@ func (c *comparer) search(out []difference, direction Direction, caller int, pro
 		for _, b := range g.credit {
 			shown[c.entryOf(direction, b, &c.callers[caller].caller)] = true
 		}
-		out = append(out, difference{direction, caller, g.credit, request, answer == foundVague, require, &q, pins, ""})
+		out = append(out, difference{direction, caller, g.credit, noDenial, request, answer == foundVague, require, &q, pins, ""})
 	}
 	return out
 }
@@ -133,12 +134,16 @@ func (c *comparer) search(out []difference, direction Direction, caller int, pro
 // maxListed bounds the resources of one statement that get a difference of their own.
 const maxListed = 16
 
-// otherResources finds a difference for each resource that a credited statement lists and that the first one does not show.
+// otherResources finds a difference for each resource that the statement which it shows lists and of which none is shown yet.
 // The requirement to be on the list gives way to the one to be that resource.
-func (c *comparer) otherResources(first *difference, shown string) []difference {
+func (c *comparer) otherResources(first *difference, shown []string) []difference {
 	v := c.words
 	var out []difference
-	for _, b := range first.credit {
+	by := first.credit
+	if first.denial != noDenial {
+		by = []int32{first.denial}
+	}
+	for _, b := range by {
 		a, _ := v.listed(v.bits[b].atoms)
 		if a < 0 {
 			continue
@@ -147,7 +152,7 @@ func (c *comparer) otherResources(first *difference, shown string) []difference 
 		if len(languages) < 2 {
 			continue
 		}
-		seen := []string{shown}
+		seen := slices.Clone(shown)
 		for _, n := range languages[:min(len(languages), maxListed)] {
 			l := v.languages[n]
 			if l.opaque || slices.ContainsFunc(seen, l.matches) {

@@ -49,3 +49,45 @@ func TestEveryStatementThatDiffersHasAWitness(t *testing.T) {
 		})
 	}
 }
+
+// TestEveryNamedActionThatDiffersHasAWitness: whichever side names it, and whichever way it differs.
+func TestEveryNamedActionThatDiffersHasAWitness(t *testing.T) {
+	allow := func(rest string) string { return `{"Effect":"Allow",` + rest + `}` }
+	deny := func(rest string) string { return `{"Effect":"Deny",` + rest + `}` }
+	all := doc(allow(`"Action":"s3:*","Resource":"*"`))
+	tests := []struct {
+		name             string
+		expected, actual string
+		want             []string // action and resource
+	}{
+		{"the other side takes two of a service away", all, doc(allow(`"Action":"s3:*","Resource":"*"`), deny(`"Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:aws:s3:::a/*"`)),
+			[]string{"s3:GetObject arn:aws:s3:::a/example", "s3:PutObject arn:aws:s3:::a/example"}},
+		{"each statement that denies", all, doc(allow(`"Action":"s3:*","Resource":"*"`), deny(`"Action":"s3:GetObject","Resource":"arn:aws:s3:::a/*"`), deny(`"Action":"s3:Get*","Resource":["arn:aws:s3:::b/*","arn:aws:s3:::c/*"]`)),
+			[]string{"s3:GetObject arn:aws:s3:::a/example", "s3:GetBucketPolicy arn:aws:s3:::b/example", "s3:GetObject arn:aws:s3:::c/example"}},
+		{"a Deny of what its own side does not allow is no difference", all, doc(allow(`"Action":"s3:*","Resource":"arn:aws:s3:::a/*"`), deny(`"Action":"s3:*","Resource":"arn:aws:s3:::b/*"`)),
+			[]string{"s3:GetObject arn:aws:s3:::example-bucket/example"}},
+		{"what the other side leaves out by name", doc(allow(`"NotAction":["s3:GetObject","iam:PassRole"],"Resource":"*"`)), doc(allow(`"Action":"*","Resource":"*"`)),
+			[]string{"iam:PassRole arn:aws:iam::111122223333:role/example", "s3:GetObject arn:aws:s3:::example-bucket/example"}},
+		{"what the other side limits by name", doc(allow(`"Action":["s3:GetObject","s3:ListBucket"],"Resource":"arn:aws:s3:::a*"`)), doc(allow(`"Action":["s3:GetObject","s3:L*"],"Resource":"*"`)),
+			[]string{"s3:GetObject arn:aws:s3:::example-bucket/example", "s3:ListBucket arn:aws:s3:::example-bucket", "s3:ListAllMyBuckets *"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			expected, actual := identitySet(t, tt.expected), identitySet(t, tt.actual)
+			for swapped, sides := range [][2]Set{{expected, actual}, {actual, expected}} {
+				got := Compare(sides[0], sides[1], nil)
+				checkWitnesses(t, sides[0], sides[1], got)
+				var shown []string
+				for i := range append(got.Missing, got.Excess...) {
+					r := append(got.Missing, got.Excess...)[i].Request
+					shown = append(shown, r.Action+" "+r.Resource)
+				}
+				slices.Sort(shown)
+				slices.Sort(tt.want)
+				if !slices.Equal(shown, tt.want) {
+					t.Errorf("swapped %d: the witnesses are %q, want %q", swapped, shown, tt.want)
+				}
+			}
+		})
+	}
+}

@@ -11,7 +11,7 @@ type witnesses struct {
 	groups  *actionGroups
 	queue   []pendingWitness
 	lists   [2][]Witness // missing, excess
-	shown   []uint64     // the statements that have a witness
+	shown   []uint64     // the statements that have a witness: they grant it, or deny it
 	state   map[item]itemState
 	checked []checkedGroup // for each group
 	checks  budget         // for the evaluator's answers
@@ -98,6 +98,7 @@ func (w *witnesses) explore() {
 	if w.open() {
 		w.settle()
 	}
+	w.visitDenials()
 }
 
 // visit looks at every group, as far as its statements have no witness yet, and with all at those too of which the statements
@@ -285,7 +286,7 @@ func (w *witnesses) writeRest(p *pendingWitness) {
 		other.cells, other.next, other.as = p.cells[:1], 0, &caller
 		w.one(&other)
 	}
-	for _, d := range w.otherResources(&p.difference, p.resource) {
+	for _, d := range w.otherResources(&p.difference, []string{p.resource}) {
 		if w.full(p.direction) {
 			w.more = true
 			return

@@ -33,14 +33,14 @@ func (w *witnesses) evaluate(p *pendingWitness, r *Request) (Witness, bool) {
 		return out, false
 	}
 	for _, b := range p.credit {
-		credited := slices.ContainsFunc(w.words.bits[b].statements, func(s int32) bool {
-			return slices.Contains(allows.By, w.statement[s].name())
-		})
-		if !credited {
+		if !w.names(allows.By, b) {
 			return out, false
 		}
 	}
-	return out, true
+	if p.denial == noDenial {
+		return out, true
+	}
+	return out, refuses.Outcome == ExplicitlyDenied && w.names(refuses.By, p.denial)
 }
 
 // cost is about how many steps the evaluator takes for a request.

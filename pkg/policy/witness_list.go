@@ -36,6 +36,7 @@ func (w *witnesses) keep(p *pendingWitness, witness Witness) {
 			}
 		}
 	}
+	w.showDenials(p, &witness)
 	if p.resource == "" {
 		p.resource = witness.Request.Resource
 	}
@@ -80,18 +81,9 @@ func (w *witnesses) sorted(at int) []Witness {
 	return list
 }
 
-// cells chooses the actions to show for a difference: each that a granting statement lists by name, and one for its wildcards.
+// cells chooses the actions to show for a difference: each that a statement lists by name, and one for what only wildcards reach.
 func (w *witnesses) cells(p *pendingWitness) {
 	g := &w.groups.groups[p.group]
-	named := w.index.out
-	clear(named)
-	for _, b := range p.credit {
-		for _, s := range w.words.bits[b].statements {
-			if len(w.statement[s].written.NotActions) == 0 {
-				setBit(named, int(s))
-			}
-		}
-	}
 	n := 1
 	for c := g.first; c >= 0 && n <= MaxWitnesses; c = w.groups.cells[c].next {
 		n++
@@ -101,7 +93,7 @@ func (w *witnesses) cells(p *pendingWitness) {
 	for c := g.first; c >= 0; c = w.groups.cells[c].next {
 		entry := w.groups.cells[c].entry
 		switch {
-		case entry >= 0 && w.index.lists(int(entry), named):
+		case entry >= 0 && w.index.named(int(entry)):
 			if p.cells = append(p.cells, c); len(p.cells) > MaxWitnesses {
 				return
 			}

@@ -89,6 +89,13 @@ race: emulators ## our packages' tests under the race detector
 fuzz: ## every fuzz target for its share of FUZZ_SECONDS
 	@$(CLEAN_ENV) scripts/fuzz.sh $(FUZZ_SECONDS)
 
+# The sweep exits 2: the example is an account with drift.
+.PHONY: screenshots
+screenshots: browser ## pictures of the example's HTML report, in out/screenshots
+	@mkdir -p out
+	@go run ./scripts/rotationguard sweep --snapshot examples/account.json --config examples/rotationguard.yaml --output html --out out/report.html || test -s out/report.html
+	@CHROMIUM=$$(scripts/browser.sh) node scripts/browser/screenshots.mjs out/report.html out/screenshots
+
 .PHONY: bench
 bench: ## benchmarks
 	@$(CLEAN_ENV) go test -run '^$$' -bench . -benchmem ./pkg/...

@@ -183,7 +183,7 @@ func (t *text) table(worse, inSync []*Secret) {
 		line := next + "  " + t.paint(pad(string(s.Verdict), verdict), verdictColor(s.Verdict)) + "  " + pad(s.whoseIn(whose), whose)
 		if wide {
 			line += pad(shorten(secretName(s), name), name+gap) + pad(shorten(functionName(s.FunctionARN), function), function+gap)
-			line += shorten(inert(s.Reason), rest-name-function-2*gap)
+			line += shorten(tableReason(s), rest-name-function-2*gap)
 		} else {
 			line += shorten(secretName(s), name)
 		}
@@ -198,6 +198,14 @@ func (t *text) table(worse, inSync []*Secret) {
 	if more := len(inSync) - inSyncShown; more > 0 {
 		t.line(t.paint(fmt.Sprintf("and %d more in sync, which rotate later (--output json lists them)", more), dim))
 	}
+}
+
+// tableReason is why a secret has its verdict, without what the row says already.
+func tableReason(s *Secret) string {
+	if s.Verdict == drift.InSync {
+		return ""
+	}
+	return strings.TrimPrefix(brief(inert(s.Reason)), "the next rotation fails: ")
 }
 
 func longestName(lists ...[]*Secret) int {
@@ -289,9 +297,9 @@ func (t *text) secret(s *Secret) {
 		t.field("owner", s.Owner.Why)
 	}
 	t.field("next", whenLong(s.NextRotation, t.at))
-	t.field("why", s.Reason)
+	t.field("why", brief(inert(s.Reason)))
 	if at := failsAt(s.Forecast); at != "" {
-		t.field("fails at", at)
+		t.field("fails at", brief(inert(at)))
 	}
 	for _, g := range groupByFix(s.Findings) {
 		t.group(s, g)

@@ -36,7 +36,7 @@ func failsAt(steps []drift.ForecastStep) string {
 	return text + "; " + strings.Join(later, ", ") + verb + " not reached"
 }
 
-// forecast lists the calls of the next rotation, step by step.
+// forecast lists the calls of the next rotation, step by step. Their ARNs are cut down: the heading and the finding have them whole.
 func (t *text) forecast(secret rotation.ARN, steps []drift.ForecastStep) {
 	if len(steps) == 0 {
 		return
@@ -60,7 +60,7 @@ func (t *text) forecast(secret rotation.ARN, steps []drift.ForecastStep) {
 			if c.Reached && c.Outcome != policy.Allowed && c.Why != "" {
 				what = c.Why
 			}
-			for i, line := range wrap(inert(what), columns) {
+			for i, line := range wrap(brief(inert(what)), columns) {
 				if i > 0 {
 					t.line(pad("", 2+stepWidth+answerWidth) + line)
 					continue

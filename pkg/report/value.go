@@ -176,7 +176,7 @@ func WriteExplanation(w io.Writer, e *Explanation, style Style) error {
 		if f.Statement.Sid != "" {
 			text += fmt.Sprintf(" (%q)", f.Statement.Sid)
 		}
-		t.field("statement", text)
+		t.field("in", text)
 	}
 	if f.Witness != nil {
 		t.field("witness", requestText(f.Witness, nil))

@@ -218,6 +218,21 @@ test("the timeline tells of runs and leads to the secrets", async () => {
   });
 });
 
+test("nothing of a path covers anything else of it, however wide the window is", async () => {
+  await on("paths", {}, async page => {
+    await openRows(page);
+    for (const width of [360, 800, 1000, 1100, 1210, 1280, 1600]) {
+      await page.setViewportSize({ width, height: 900 });
+      const covered = await page.evaluate(() => {
+        const boxes = [...document.querySelectorAll(".path .node, .path .arrow b, .path .arrow i, .path .arrow code")].map(e => [e.textContent, e.getBoundingClientRect()]);
+        return boxes.flatMap(([a, p], i) => boxes.slice(i + 1).filter(([, q]) =>
+          p.left < q.right - 1 && q.left < p.right - 1 && p.top < q.bottom - 1 && q.top < p.bottom - 1).map(([b]) => a + " / " + b));
+      });
+      assert.deepEqual(covered, [], `${width} wide`);
+    }
+  });
+});
+
 test("copying gives the command as it is written, and says so", async () => {
   await on("broken", {}, async page => {
     const row = page.locator("#rows .row", { hasText: "late" }).first();

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -102,7 +104,11 @@ func TestEventsSweepWhatTheyConcern(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			text, err := io.ReadAll(body)
 			_ = body.Close()
+			if err != nil || form == "html" && !bytes.Contains(text, []byte(`id="timeline"`)) {
+				t.Errorf("%s of %d bytes, %v: the page has no timeline", form, len(text), err)
+			}
 		}
 	})
 

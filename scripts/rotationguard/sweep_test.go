@@ -272,6 +272,18 @@ func TestReportGoesIntoAFileAtOnceOrNotAtAll(t *testing.T) {
 	b.on("sweep", "--out", b.folder).refused(t, "it is a folder")
 }
 
+func TestThePageHasWhatTheLedgerRemembers(t *testing.T) {
+	b := newBench(t)
+	b.writes("config.yaml", lifted)
+	b.on("sweep", "--mode", "repair", "--config", "config.yaml", "--ledger", "ledger.db").wants(t, 2)
+	page := b.on("sweep", "--output", "html", "--ledger", "ledger.db").wants(t, 2).stdout
+	for _, want := range []string{`id="timeline"`, "2 runs since ", "sweep, mode repair", "iam:PutRolePolicy", "Stands since"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not say %s", want)
+		}
+	}
+}
+
 func TestWhatCannotBeReadIsNamedAndTheSweepGoesOn(t *testing.T) {
 	b := newBench(t)
 	b.account.Deny(awstest.Match{Service: "lambda", Operation: "GetPolicy"})

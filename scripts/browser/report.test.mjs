@@ -319,6 +319,10 @@ test("hostile text is text wherever an account may put it", async () => {
       return found;
     });
     assert.deepEqual(bad, []);
+    for (const width of [360, 1280]) {
+      await page.setViewportSize({ width, height: 900 });
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), 0, `the page is wider than ${width}`);
+    }
     assert.match(await page.textContent("#rows"), /<script>alert\(1\)<\/script>/);
   });
 });

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 var address = regexp.MustCompile(`at http://(127\.0\.0\.1:\d+)`)
@@ -44,12 +43,8 @@ func TestDemo(t *testing.T) {
 func TestDemoInterrupted(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	out := &trigger{at: "mode report", fire: interrupt}
-	start := time.Now()
 	if err := run(ctx, out); !errors.Is(err, context.Canceled) {
 		t.Errorf("error = %v", err)
-	}
-	if took := time.Since(start); took > time.Minute {
-		t.Errorf("it took %s to end", took)
 	}
 	stopped(t, out.String())
 }

@@ -37,9 +37,10 @@ build: ## the Lambda functions, as dist/FUNCTION/ARCHITECTURE/bootstrap
 	@scripts/build.sh "$(ARCHITECTURES)" $(FUNCTIONS)
 
 .PHONY: emulators
-emulators: ## install moto and ministack into the user's cache
+emulators: ## install moto, ministack and what reads the formats that others define into the user's cache
 	@scripts/emulators.sh install moto >/dev/null
 	@scripts/emulators.sh install ministack >/dev/null
+	@scripts/emulators.sh install formats >/dev/null
 
 .PHONY: browser
 browser: ## find or install Chromium, which the tests of the HTML report open it in

@@ -3,6 +3,7 @@ package alert
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -26,8 +27,14 @@ func TestMetricsAreDocumentsOfTheEmbeddedMetricFormat(t *testing.T) {
 	if err := (Measures{Outcome: &o, Complete: true, Took: 1500 * time.Millisecond, Calls: 40, Throttles: 2}).WriteMetrics(&out); err != nil {
 		t.Fatal(err)
 	}
+	schema, err := os.ReadFile("testdata/emf.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	published := compile(t, schema)
 	got := map[string]float64{}
 	for line := range strings.Lines(out.String()) {
+		valid(t, published, line)
 		var d document
 		var members map[string]any
 		if err := json.Unmarshal([]byte(line), &d); err != nil {

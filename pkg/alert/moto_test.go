@@ -19,6 +19,7 @@ import (
 
 	"github.com/rotationguard/rotationguard/pkg/awstest/emulator"
 	"github.com/rotationguard/rotationguard/pkg/drift"
+	"github.com/rotationguard/rotationguard/pkg/report"
 )
 
 // onMoto is a configuration for moto's account.
@@ -192,20 +193,54 @@ func TestOnMoto(t *testing.T) {
 	if got := imports(t, hub); !slices.Equal(got, []string{"f-pay ARCHIVED PASSED", "f-ship ACTIVE FAILED"}) {
 		t.Errorf("Security Hub has %q", got)
 	}
+	inHundreds(t, cfg)
 }
 
-// imports are the findings that Security Hub has.
+// inHundreds imports more findings than a call takes, twice: the second time none of them is another finding, and all that has changed is their state.
+func inHundreds(t *testing.T, cfg aws.Config) {
+	t.Helper()
+	hub := securityhub.NewFromConfig(cfg)
+	calls := 0
+	s := &sweeper{l: newLedger(t), w: &ways{Teller: Teller{Hub: &Hub{func(ctx context.Context, in *securityhub.BatchImportFindingsInput, options ...func(*securityhub.Options)) (*securityhub.BatchImportFindingsOutput, error) {
+		calls++
+		return hub.BatchImportFindings(ctx, in, options...)
+	}}}}}
+	before, o := len(imports(t, hub)), many(120)
+	for _, step := range []struct {
+		o     report.Outcome
+		state string
+	}{{o, " ACTIVE FAILED"}, {synced(o), " ARCHIVED PASSED"}} {
+		calls = 0
+		if told, err := s.tell(t, step.o); err != nil || told.Findings != 120 || calls != 2 {
+			t.Fatalf("%d findings in %d calls: %v", told.Findings, calls, err)
+		}
+		all, n := imports(t, hub), 0
+		for _, line := range all {
+			if strings.HasPrefix(line, "f-db-") && strings.HasSuffix(line, step.state) {
+				n++
+			}
+		}
+		if n != 120 || len(all) != before+120 {
+			t.Errorf("Security Hub has %d findings, %d of them%s; want %d and 120", len(all), n, step.state, before+120)
+		}
+	}
+}
+
+// imports are the findings that Security Hub has, none of which has what is the customer's.
 func imports(t *testing.T, hub *securityhub.Client) []string {
 	t.Helper()
-	out, err := hub.GetFindings(context.WithoutCancel(t.Context()), &securityhub.GetFindingsInput{})
-	if err != nil {
-		t.Fatal(err)
-	}
 	var all []string
-	for _, f := range out.Findings {
-		all = append(all, *f.Id+" "+string(f.RecordState)+" "+string(f.Compliance.Status))
-		if f.Workflow != nil {
-			t.Errorf("%s has a workflow", *f.Id)
+	pages := securityhub.NewGetFindingsPaginator(hub, &securityhub.GetFindingsInput{MaxResults: aws.Int32(100)})
+	for pages.HasMorePages() {
+		out, err := pages.NextPage(context.WithoutCancel(t.Context()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range out.Findings {
+			all = append(all, *f.Id+" "+string(f.RecordState)+" "+string(f.Compliance.Status))
+			if f.Workflow != nil || f.Note != nil {
+				t.Errorf("%s has a workflow or a note", *f.Id)
+			}
 		}
 	}
 	slices.Sort(all)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -51,12 +52,10 @@ func (o *Outcome) WriteCSV(w io.Writer) error {
 	return nil
 }
 
-func inertCell(s string) string {
-	s = inert(s)
-	if s != "" && strings.ContainsRune("=+-@\t\r|%", rune(s[0])) {
-		return "'" + s
-	}
-	return s
-}
+// formula is what a spreadsheet would compute: at the beginning of a cell, in its full-width form too, and behind a semicolon, which separates cells where
+// the comma is the decimal sign, quotes or not.
+var formula = regexp.MustCompile(`(^|;)(\s*[=+\-@|%＝＋－＠])`)
+
+func inertCell(s string) string { return formula.ReplaceAllString(inert(s), "$1'$2") }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -155,10 +155,7 @@ func (c *composer) notification(x *ledger.Transition, thread string) *notificati
 			item = &(*list)[0]
 		}
 	}
-	verdict := "not read"
-	if item.Verdict != nil {
-		verdict = string(*item.Verdict)
-	}
+	verdict := item.verdict(event)
 	var lines []string
 	say := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	if !event.over() {

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/rotationguard/rotationguard/pkg/drift"
 	"github.com/rotationguard/rotationguard/pkg/ledger"
+	"github.com/rotationguard/rotationguard/pkg/repair"
 	"github.com/rotationguard/rotationguard/pkg/report"
 )
 
@@ -266,5 +268,50 @@ func TestAPublishThatFailsIsTriedAgain(t *testing.T) {
 	told, err := teller.Tell(t.Context(), nil, &o, "")
 	if err != nil || attempts != 3 || !slices.Equal(told.Messages, []string{"m-7"}) {
 		t.Errorf("told %v after %d attempts: %v", told.Messages, attempts, err)
+	}
+}
+
+func TestWhatIsNoMoreIsGone(t *testing.T) {
+	broken := outcome(secret("late", drift.Broken, in(9000*time.Hour), finding("f-1", "late", drift.Critical)))
+	s := &sweeper{l: newLedger(t), w: newWays()}
+	for _, o := range []report.Outcome{broken, outcome()} {
+		if _, err := s.tell(t, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text := *s.w.topic.messages[1].Message; !strings.Contains(text, "GONE  arn:aws:secretsmanager") || strings.Contains(text, "NOT READ") {
+		t.Errorf("of a secret that was deleted is said %s", text)
+	}
+	if title := readNotification(t, *s.w.chat.messages[1].Message).Content.Title; !strings.Contains(title, "GONE `arn:aws:secretsmanager") {
+		t.Errorf("in chats it is %q", title)
+	}
+}
+
+// TestATargetThatIsNotSweptIsAnItem holds what is said of a fleet's target while it is not known and once it is.
+func TestATargetThatIsNotSweptIsAnItem(t *testing.T) {
+	target := report.Target{Account: "222222222222", Name: "pay", Region: region, Status: report.TargetFailed, Cause: "AccessDenied: no"}
+	f := report.NewUnswept(&target)
+	worst := drift.Broken
+	known := report.Target{Account: "222222222222", Name: "pay", Region: region, Status: report.TargetSwept, Verdict: &worst}
+	for _, tt := range []struct {
+		kind   ledger.TransitionKind
+		target report.Target
+		want   drift.Verdict
+		said   string
+	}{
+		{ledger.New, target, drift.Unknown, "UNKNOWN  target pay  (222222222222 eu-west-1)"}, {ledger.Resolved, known, drift.Broken, "BROKEN  target pay  (222222222222 eu-west-1)"},
+	} {
+		w := newWays()
+		o := report.Outcome{At: now, Mode: repair.ModeReport, Targets: []report.Target{tt.target}}
+		o.News = []ledger.Transition{{Kind: tt.kind, Channel: w.Channels()[0], Record: ledger.FindingRecord{Finding: *f, FirstSeen: now, LastSeen: now}}}
+		if _, err := w.Tell(t.Context(), newLedger(t), &o, ""); err != nil {
+			t.Fatal(err)
+		}
+		a := w.alert(t, 0)
+		if len(a.Others) != 1 || a.Others[0].Account != target.Account || *a.Verdict != tt.want || !strings.Contains(*w.topic.messages[0].Message, tt.said) {
+			t.Errorf("%s: %s", tt.kind, *w.topic.messages[0].Message)
+		}
+		text, _ := json.Marshal(a)
+		valid(t, compile(t, JSONSchema), string(text))
 	}
 }

@@ -302,10 +302,14 @@ func (c *composer) target(subject rotation.ARN) Item {
 	for k := range c.outcome.Targets {
 		if t := &c.outcome.Targets[k]; t.Account == account && t.Region == region {
 			i.Name = strings.TrimSpace("target " + t.Name)
-			if t.Status != report.TargetSwept {
-				unknown := drift.Unknown
-				i.Verdict = &unknown
+			verdict := drift.Unknown
+			switch {
+			case t.Status == report.TargetSwept && t.Verdict != nil:
+				verdict = *t.Verdict
+			case t.Status == report.TargetSwept: // and it has no secret
+				verdict = drift.InSync
 			}
+			i.Verdict = &verdict
 		}
 	}
 	return i

@@ -123,10 +123,7 @@ func (t *textWriter) head(a *Alert) {
 }
 
 func (t *textWriter) item(a *Alert, i *Item, full bool) {
-	verdict := "NOT READ"
-	if i.Verdict != nil {
-		verdict = strings.ToUpper(string(*i.Verdict))
-	}
+	verdict := strings.ToUpper(i.verdict(a.Event))
 	name := report.Inert(i.Name)
 	if a.Account == "" {
 		name += "  (" + report.Inert(strings.TrimSpace(i.Account+" "+i.Region)) + ")"
@@ -229,6 +226,17 @@ func (t *textWriter) tail(a *Alert) {
 	for _, n := range a.Notes {
 		t.line("%s", report.Inert(n))
 	}
+}
+
+// verdict is the item's, in words where it has none: what was resolved and is not in the outcome is no more.
+func (i *Item) verdict(event Event) string {
+	switch {
+	case i.Verdict != nil:
+		return string(*i.Verdict)
+	case event == ResolvedByUs || event == ResolvedByOthers:
+		return "gone"
+	}
+	return "not read"
 }
 
 // when says when the item breaks, or rotates next where it does not break.

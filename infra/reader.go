@@ -21,10 +21,11 @@ func newReader(stack awscdk.Stack, getFunction bool) awsiam.Role {
 	return role
 }
 
-// reads are the statements that the calls of package inventory take, in a Region of the stack's account; "*" stands for every Region.
+// reads are the statements that the calls of package inventory take, in a Region of the stack's account; "*" stands for every Region. Aliases
+// and versions that no secret names are listed by the command's --all-qualifiers alone, with its caller's rights.
 // getFunction adds GetFunction, whose answer holds a URL of the code, and which is not called otherwise.
 func reads(stack awscdk.Stack, region string, getFunction bool) []awsiam.PolicyStatement {
-	functions := []string{"lambda:GetFunctionConfiguration", "lambda:GetPolicy", "lambda:ListTags", "lambda:ListAliases", "lambda:ListVersionsByFunction"}
+	functions := []string{"lambda:GetFunctionConfiguration", "lambda:GetPolicy", "lambda:ListTags"}
 	if getFunction {
 		functions = append(functions, "lambda:GetFunction")
 	}

@@ -21,8 +21,8 @@ func everyFeature(mode string) Settings {
 		s.Mode, s.GetFunction, s.SecurityHub, s.Bus, s.Slack = mode, true, true, "rotationguard", "T0123ABCD/C0123ABCD"
 		s.Member.Role, s.Member.ExternalID = "/audit/rotationguard", "rg"
 		if mode != modeReport {
-			s.Roles = []string{"arn:aws:iam::123456789012:role/rotate-*"}
-			s.Functions = []string{"arn:aws:lambda:eu-central-1:123456789012:function:rotate-*"}
+			s.Roles = []string{"arn:aws:iam::123456789012:role/rotate-*", "arn:aws:iam::123456789012:role/SecretsManager*"}
+			s.Functions = []string{"arn:aws:lambda:eu-central-1:123456789012:function:rotate-*", "arn:aws:lambda:eu-central-1:123456789012:function:SecretsManager*"}
 		}
 	})
 }

@@ -87,7 +87,8 @@ func inventoryCalls(t *testing.T) []string {
 		t.Fatal("package inventory has no client interface")
 	}
 	slices.Sort(calls)
-	return calls
+	// The command's --all-qualifiers alone makes these.
+	return slices.DeleteFunc(calls, func(call string) bool { return call == "lambda:ListAliases" || call == "lambda:ListVersionsByFunction" })
 }
 
 // TestLedgerMayBeUsedAsItIs: a mode that writes holds a lease, which takes one call more.

@@ -106,6 +106,10 @@ bench: ## benchmarks
 bench-scale: ## sweeps of accounts of up to 100,000 secrets with AWS's quotas and latencies, and under faults
 	@$(CLEAN_ENV) go run ./scripts/benchscale $(BENCH)
 
+.PHONY: bench-function
+bench-function: ## the built function: package, initialization, and memory for 1,000 to 100,000 secrets
+	@$(CLEAN_ENV) go test -run '^$$' -bench Function -benchtime 1x -timeout 30m ./functions/sweep
+
 # CONFIG names the config, CONTEXT holds what else docs/deploy.md lists: CONTEXT="schedule=rate(1~hour) window=5", with ~ for a space.
 CDK_CONTEXT = $(if $(CONFIG),--context config=$(CONFIG)) $(foreach value,$(CONTEXT),--context "$(subst ~, ,$(value))")
 

@@ -91,7 +91,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func bootstrap(t *testing.T) string {
+func bootstrap(t testing.TB) string {
 	t.Helper()
 	if err := build(); err != nil {
 		t.Fatal(err)
@@ -100,7 +100,7 @@ func bootstrap(t *testing.T) string {
 }
 
 // deploy starts the bootstrap with a config and environment variables, and nothing else of this process's environment.
-func deploy(t *testing.T, config string, environ ...string) *environment {
+func deploy(t testing.TB, config string, environ ...string) *environment {
 	t.Helper()
 	root := t.TempDir()
 	if config != "" {
@@ -128,8 +128,7 @@ func deploy(t *testing.T, config string, environ ...string) *environment {
 		close(e.ended)
 	}()
 	t.Cleanup(func() {
-		_ = e.cmd.Process.Kill()
-		<-e.ended
+		e.stop()
 		api.CloseClientConnections()
 		api.Close()
 		if t.Failed() {
@@ -138,6 +137,12 @@ func deploy(t *testing.T, config string, environ ...string) *environment {
 		}
 	})
 	return e
+}
+
+// stop ends the execution environment.
+func (e *environment) stop() {
+	_ = e.cmd.Process.Kill()
+	<-e.ended
 }
 
 func (e *environment) handler() http.Handler {
@@ -193,7 +198,7 @@ func (e *environment) end(id string, o outcome) {
 }
 
 // invoke sends an event and waits for its end. The function has so long for it; it failing to end in time fails the test.
-func (e *environment) invoke(t *testing.T, payload string, within time.Duration) outcome {
+func (e *environment) invoke(t testing.TB, payload string, within time.Duration) outcome {
 	t.Helper()
 	e.mu.Lock()
 	e.next++
@@ -222,7 +227,7 @@ func (e *environment) invoke(t *testing.T, payload string, within time.Duration)
 }
 
 // checkLog holds that every line is JSON and that one at least carries the request's id. Lines arrive through a pipe, a moment later.
-func (e *environment) checkLog(t *testing.T, id string) {
+func (e *environment) checkLog(t testing.TB, id string) {
 	t.Helper()
 	for until := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		log := e.log.String()
@@ -245,7 +250,7 @@ func (e *environment) checkLog(t *testing.T, id string) {
 
 // cpu is the CPU time that the function has used, and 0 where it cannot be read (Linux, Documentation/scheduler/sched-stats.rst: the first
 // field of a thread's schedstat is its nanoseconds on a CPU).
-func (e *environment) cpu(t *testing.T) time.Duration {
+func (e *environment) cpu(t testing.TB) time.Duration {
 	t.Helper()
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", e.cmd.Process.Pid))
 	if err != nil {

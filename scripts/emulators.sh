@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs the local AWS emulators, and what reads the formats that others define: Python environments in the user's cache, each named by the hash of its lock
-# file, so that every clone with the same lock shares one. Everything is pinned and hash-checked.
+# Installs the local AWS emulators, what reads the formats that others define, and the tools that `make bench-peers` runs beside ours: Python environments in
+# the user's cache, each named by the hash of its lock file, so that every clone with the same lock shares one. Everything is pinned and hash-checked.
 #
-#   scripts/emulators.sh install moto|ministack|z3|formats  installs unless that is done, and prints the environment's folder
-#   scripts/emulators.sh managed-policies         prints the folder with the AWS managed policies that moto carries, one NAME.json each
-#   scripts/emulators.sh lock                     writes the lock files anew from the requirements-*.in files
+#   scripts/emulators.sh install NAME        installs moto, ministack, z3, formats, custodian or prowler unless that is done, and prints the environment's folder
+#   scripts/emulators.sh managed-policies    prints the folder with the AWS managed policies that moto carries, one NAME.json each
+#   scripts/emulators.sh lock                writes the lock files anew from the requirements-*.in files
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -30,7 +30,7 @@ python311() {
 # install NAME prints the environment's folder, making it first where it is missing or half made.
 install() {
 	local name=$1 lock=$here/requirements-$1.txt python version env
-	[ -f "$lock" ] || die "unknown environment $name (there are moto, ministack, z3 and formats)"
+	[ -f "$lock" ] || die "unknown environment $name (there are moto, ministack, z3, formats, custodian and prowler)"
 	python=$(python311)
 	version=$("$python" -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest()[:12])' "$lock")
 	env=$cache/$name-$version
@@ -43,8 +43,14 @@ install() {
 			echo "installing $name into $env" >&2
 			rm -rf "$env"
 			"$python" -m venv "$env" >&2 || die "making a Python environment in $env"
-			"$env/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
-				-r "$lock" >&2 || die "installing $name from $lock: see the lines above"
+			pip_install() {
+				"$env/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes "$@" >&2 || die "installing $name from $lock: see the lines above"
+			}
+			case $name in
+			# Some clients of other clouds that prowler depends on are published as source alone: they are built with the setuptools of a lock file too.
+			prowler) pip_install --only-binary :all: -r "$here/requirements-build.txt" && pip_install --no-build-isolation --prefer-binary -r "$lock" ;;
+			*) pip_install --only-binary :all: -r "$lock" ;;
+			esac
 			touch "$env/complete"
 		fi
 		exec 9>&-
@@ -79,15 +85,15 @@ lock() {
 	local tools=$cache/pip-tools name
 	[ -d "$tools" ] || "$(python311)" -m venv "$tools"
 	"$tools/bin/python" -m pip install --quiet --disable-pip-version-check pip-tools==7.6.2
-	for name in moto ministack z3 formats; do
+	for name in moto ministack z3 formats custodian build prowler; do
 		(cd "$here" && "$tools/bin/pip-compile" --quiet --generate-hashes --allow-unsafe --no-header --strip-extras \
 			--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file "requirements-$name.txt" "requirements-$name.in")
 	done
 }
 
 case "${1:-} ${2:-}" in
-"install moto" | "install ministack" | "install z3" | "install formats") install "$2" ;;
+"install moto" | "install ministack" | "install z3" | "install formats" | "install custodian" | "install prowler") install "$2" ;;
 "managed-policies ") managed_policies ;;
 "lock ") lock ;;
-*) die "usage: emulators.sh install moto|ministack|z3|formats, managed-policies, or lock" ;;
+*) die "usage: emulators.sh install moto|ministack|z3|formats|custodian|prowler, managed-policies, or lock" ;;
 esac

@@ -38,7 +38,7 @@ func (b *bench) all(s size, only []string) error {
 	for _, part := range []struct {
 		name string
 		run  func(size) error
-	}{{"full", b.full}, {"heavy", b.heavy}, {"growth", b.growth}, {"weather", b.weather}} {
+	}{{"full", b.full}, {"heavy", b.heavy}, {"growth", b.growth}, {"weather", b.weather}, {"peers", b.peers}} {
 		if !slices.Contains(only, part.name) {
 			continue
 		}

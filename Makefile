@@ -110,6 +110,11 @@ bench-scale: ## sweeps of accounts of up to 100,000 secrets with AWS's quotas an
 bench-function: ## the built function: package, initialization, and memory for 1,000 to 100,000 secrets
 	@$(CLEAN_ENV) go test -run '^$$' -bench Function -benchtime 1x -timeout 30m ./functions/sweep
 
+# Installs both tools, some hundred MB, into the user's cache at the first time.
+.PHONY: bench-peers
+bench-peers: emulators ## a sweep beside Cloud Custodian and prowler on one account: time, memory, calls, findings
+	@$(CLEAN_ENV) go run ./scripts/benchscale -only peers
+
 # CONFIG names the config, CONTEXT holds what else docs/deploy.md lists: CONTEXT="schedule=rate(1~hour) window=5", with ~ for a space.
 CDK_CONTEXT = $(if $(CONFIG),--context config=$(CONFIG)) $(foreach value,$(CONTEXT),--context "$(subst ~, ,$(value))")
 

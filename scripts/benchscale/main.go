@@ -1,8 +1,9 @@
 // Benchscale measures a sweep of a large account: the account is one process, with AWS's quotas and latencies, and the built command
 // another. It prints calls against the fewest that the account can be swept with, seconds against what AWS's quotas allow, peak memory,
-// CPU seconds, how they grow, and what faults do.
+// CPU seconds, how they grow, and what faults do. With -only peers it runs a sweep, Cloud Custodian and
+// prowler on one account on moto.
 //
-//	go run ./scripts/benchscale [-command FILE] [-speed 20] [-secrets 100000] [-share 1] [-only full,growth,weather]
+//	go run ./scripts/benchscale [-command FILE] [-speed 20] [-secrets 100000] [-share 1] [-only full,heavy,growth,weather,peers]
 //
 // -speed N multiplies the quotas and divides the latencies by N; 1 is AWS's own pace.
 package main
@@ -30,7 +31,7 @@ func main() {
 	flag.Float64Var(&b.speed, "speed", 20, "how many times AWS's pace")
 	flag.Float64Var(&b.share, "share", 1, "the part of each quota that the sweep may use")
 	flag.StringVar(&b.command, "command", "", "the rotationguard command (default: built now)")
-	flag.StringVar(&only, "only", "full,heavy,growth,weather", "what to measure")
+	flag.StringVar(&only, "only", "full,heavy,growth,weather", "what to measure; peers too")
 	flag.Parse()
 	if err := run(serving, s, &b, strings.Split(only, ",")); err != nil {
 		fmt.Fprintln(os.Stderr, "benchscale:", err)

@@ -49,16 +49,16 @@ func (b *bench) peers(size) (err error) {
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
 	var all []compared
-	for _, make := range []func(context.Context) (tool, error){
+	for _, of := range []func(context.Context) (tool, error){
 		b.ours,
 		func(ctx context.Context) (tool, error) { return custodian(ctx, b.folder) },
 		func(ctx context.Context) (tool, error) { return prowler(ctx, b.folder) },
 	} {
-		of, err := b.compare(ctx, c, make)
+		ran, err := b.compare(ctx, c, of)
 		if err != nil {
 			return err
 		}
-		all = append(all, of)
+		all = append(all, ran)
 	}
 	printCompared(all)
 	return nil

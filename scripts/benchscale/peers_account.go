@@ -142,6 +142,7 @@ func (s *peerSeeder) function(ctx context.Context, i int) error {
 		policy = strings.Replace(policy, `"StringEquals":{`, `"StringEquals":{"aws:SourceAccount":"`+accountID+`",`, 1)
 	case allSecrets:
 		policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"secretsmanager:*","Resource":"*"}]}`
+	case noInvoke, wrongSource, noKey, functionGone, publicInvoke, foreignInvoke, notRotating, openSecret, nothingAtFault: // not of the role
 	}
 	made, err := s.iam.CreateRole(ctx, &iam.CreateRoleInput{RoleName: &role, AssumeRolePolicyDocument: &trust})
 	if err != nil {
@@ -196,6 +197,7 @@ func (s *peerSeeder) permit(ctx context.Context, name string, wrong trouble) err
 		if err := add("partner", "arn:aws:iam::"+peerForeign+":root", ""); err != nil {
 			return err
 		}
+	case noPut, voided, noKey, functionGone, allSecrets, foreignTrust, notRotating, openSecret, nothingAtFault: // not of the function's policy
 	}
 	return add("rotation", "secretsmanager.amazonaws.com", source)
 }

@@ -13,3 +13,5 @@ func TestLongCompareVariablesAgainstBruteForce(t *testing.T) { variablePairs(t, 
 func TestLongCompareIsTheSameForVariants(t *testing.T) { variantPairs(t, 10_000, 25_000) }
 
 func TestLongManagedPolicyPairsAreDecided(t *testing.T) { decidePairs(t, 10_000) }
+
+func TestLongCompareWithFactsAgainstBruteForce(t *testing.T) { factPairs(t, 10_000, 13_000) }

@@ -80,6 +80,9 @@ func (c *comparer) alone(require []int32) ([]assigned, bool) {
 		if t.element == nil && t.constant == maybe || t.element != nil && t.element.opaque() {
 			return nil, false
 		}
+		if x.dimension == resourceDimension && c.facts != nil && len(c.facts.resources) > 0 {
+			return nil, false // which it is matters: it may be one that is at hand
+		}
 		if slices.ContainsFunc(out, func(have assigned) bool { return have.dimension == x.dimension }) {
 			return nil, false
 		}

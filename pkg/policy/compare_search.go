@@ -247,13 +247,30 @@ func (c *comparer) refute(require []int32, q *question) (request []assigned, fix
 			return request, fixed, answer
 		}
 	}
-	others := q.facts.clauses
-	if a, ok := c.atHand(); ok {
-		others = append(slices.Clip(others), []int32{a})
+	for range maxAtHand {
+		others := q.facts.clauses
+		if a, ok := c.atHand(); ok {
+			others = append(slices.Clip(others), []int32{a})
+		}
+		if !within(require, q.never, others, c.pins) {
+			return request, fixed, answer
+		}
+		resource := (&difference{request: request, pins: fixed}).resources()
+		if len(resource) == 0 {
+			return request, fixed, answer
+		}
+		if _, ok := c.facts.at[resource[0]]; !ok {
+			return request, fixed, answer
+		}
+		// No statement names this one that is at hand, though a pattern does: once it has a name, others are found beside it.
+		v.literal(resource[0])
+		request, fixed, answer = nil, nil, foundNone
 	}
-	within(require, q.never, others, c.pins)
-	return request, fixed, answer
+	return nil, nil, foundUnknown
 }
+
+// maxAtHand bounds how many resources at hand are met where others are looked for.
+const maxAtHand = 64
 
 // joinPins fixes what either fixes; ok is false when they fix a dimension differently.
 func joinPins(a, b []pin) (out []pin, ok bool) {

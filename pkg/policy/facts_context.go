@@ -117,7 +117,8 @@ func (v *vocabulary) resourceTest(patterns []string) int32 {
 	return v.textTest(resourceDimension, false)
 }
 
-// permits says whether the facts allow for a request, of which the dimensions in mentioned matter.
+// permits says whether the facts allow for a request, of which the dimensions in mentioned matter. A key that does not matter is left
+// out of the request; it may be there and have any value.
 func (c *comparer) permits(p *difference, profile int32, r *Request, mentioned []bool) bool {
 	if c.facts == nil {
 		return true
@@ -133,9 +134,13 @@ func (c *comparer) permits(p *difference, profile int32, r *Request, mentioned [
 		x := &c.words.atoms[a]
 		return c.atomHolds(x, values(x.dimension))
 	}
+	matters := func(a int32) bool {
+		d := c.words.atoms[a].dimension
+		return d == resourceDimension || mentioned[d]
+	}
 	x := c.context(profile, p.caller)
 	for _, a := range x.require {
-		if !holds(a) {
+		if matters(a) && !holds(a) {
 			return false
 		}
 	}
@@ -150,7 +155,7 @@ func (c *comparer) permits(p *difference, profile int32, r *Request, mentioned [
 		return true
 	}
 	for _, clause := range x.clauses {
-		if !slices.ContainsFunc(clause, func(a int32) bool { return !holds(a) }) {
+		if !slices.ContainsFunc(clause, func(a int32) bool { return !matters(a) || !holds(a) }) {
 			return false
 		}
 	}

@@ -59,6 +59,7 @@ type pendingWitness struct {
 
 	covered bool // another statement grants the last request as well, and shows it
 	insist  bool // it is shown all the same
+	extra   bool // its statements are settled without it
 }
 
 var directions = [...]Direction{Missing, Excess}
@@ -283,7 +284,7 @@ func (w *witnesses) writeRest(p *pendingWitness) {
 			return
 		}
 		other := *p
-		other.cells, other.next, other.as = p.cells[:1], 0, &caller
+		other.cells, other.next, other.as, other.extra = p.cells[:1], 0, &caller, true
 		w.one(&other)
 	}
 	for _, d := range w.otherResources(&p.difference, []string{p.resource}) {
@@ -291,7 +292,7 @@ func (w *witnesses) writeRest(p *pendingWitness) {
 			w.more = true
 			return
 		}
-		other := pendingWitness{group: p.group, difference: d, cells: p.cells[:1]}
+		other := pendingWitness{group: p.group, difference: d, cells: p.cells[:1], extra: true}
 		w.one(&other)
 	}
 }
@@ -320,7 +321,7 @@ func (w *witnesses) one(p *pendingWitness) {
 			return
 		}
 	}
-	if first {
+	if first && !p.extra {
 		w.leave(p)
 	}
 }

@@ -15,7 +15,7 @@ func (w *witnesses) check(p *pendingWitness, r *Request) (Witness, bool) {
 	return w.evaluate(p, r)
 }
 
-// evaluate is check without the facts.
+// evaluate is check without the facts: what differs by itself may be what they rule out.
 func (w *witnesses) evaluate(p *pendingWitness, r *Request) (Witness, bool) {
 	out := Witness{Direction: p.direction, Request: *r}
 	g := w.group(p.group)

@@ -81,7 +81,7 @@ func (w *witnesses) lookDenials(group int, direction Direction) {
 		if !ok {
 			continue
 		}
-		p := pendingWitness{group: group, difference: d, insist: true}
+		p := pendingWitness{group: group, difference: d, insist: true, extra: true}
 		w.cells(&p)
 		if slices.ContainsFunc(w.words.bits[b].statements, func(s int32) bool { return !hasBit(w.shown, int(s)) && hasBit(g.statements, int(s)) }) {
 			for p.next < len(p.cells) && !w.full(direction) {
@@ -89,7 +89,7 @@ func (w *witnesses) lookDenials(group int, direction Direction) {
 			}
 		}
 		for _, d := range w.otherResources(&p.difference, w.deniedResources(direction, b)) {
-			w.one(&pendingWitness{group: group, difference: d, cells: p.cells[:1], insist: true})
+			w.one(&pendingWitness{group: group, difference: d, cells: p.cells[:1], insist: true, extra: true})
 		}
 	}
 }

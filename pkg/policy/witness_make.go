@@ -56,7 +56,7 @@ func (w *witnesses) make(p *pendingWitness, action string) (Witness, bool) {
 				continue
 			}
 			delete(r.Context, key)
-			if smaller, fine := w.evaluate(p, &r); fine {
+			if smaller, fine := w.check(p, &r); fine {
 				// What another key was there for may have gone with this one.
 				witness, changed = smaller, len(r.Context) > 0
 				continue
@@ -65,7 +65,7 @@ func (w *witnesses) make(p *pendingWitness, action string) (Witness, bool) {
 			for i := 0; len(values) > 1 && i < len(values); {
 				fewer := slices.Delete(slices.Clone(values), i, i+1)
 				r.Context[key] = fewer
-				if smaller, fine := w.evaluate(p, &r); fine {
+				if smaller, fine := w.check(p, &r); fine {
 					witness, values, changed = smaller, fewer, true
 				} else {
 					r.Context[key] = values

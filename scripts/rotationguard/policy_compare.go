@@ -83,7 +83,7 @@ func (f *compareFlags) compare(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	switch c.verdict() {
+	switch c.result.Verdict() {
 	case policy.Equivalent:
 		return exitWith(exitSettled)
 	case policy.Indeterminate:
@@ -162,14 +162,6 @@ func (f *compareFlags) place(c *comparison, expected, actual []*policy.Document)
 	return nil
 }
 
-// verdict claims no more than has been settled: where a doubt is left, only differences in both directions leave no question open.
-func (c *comparison) verdict() policy.Verdict {
-	if r := &c.result; len(r.Indeterminate) > 0 && (len(r.Missing) == 0 || len(r.Excess) == 0) {
-		return policy.Indeterminate
-	}
-	return c.result.Verdict()
-}
-
 type comparisonJSON struct {
 	Verdict   policy.Verdict `json:"verdict"`
 	Witnesses []witnessJSON  `json:"witnesses"`
@@ -185,7 +177,7 @@ type witnessJSON struct {
 }
 
 func (c *comparison) json() comparisonJSON {
-	j := comparisonJSON{Verdict: c.verdict(), Witnesses: []witnessJSON{}, Reason: c.reason()}
+	j := comparisonJSON{Verdict: c.result.Verdict(), Witnesses: []witnessJSON{}, Reason: c.reason()}
 	for _, w := range slices.Concat(c.result.Missing, c.result.Excess) {
 		out := witnessJSON{Direction: w.Direction, Action: w.Request.Action, Resource: w.Request.Resource, Context: w.Request.Context}
 		if caller := callerText(&w.Request.Caller); caller != "" {
@@ -238,7 +230,7 @@ func (c *comparison) headline() string {
 	if c.facts != nil {
 		among = "every request that can occur by the facts"
 	}
-	switch c.verdict() {
+	switch c.result.Verdict() {
 	case policy.Equivalent:
 		return "equivalent: " + among + " gets the same answer from both sides"
 	case policy.OnlyMissing:

@@ -180,4 +180,4 @@ func holdPairs(t *testing.T, from, to uint64, limit int) {
 }
 
 // TestPairsAgainstTheOracle: no difference is overlooked, and every witness is one.
-func TestPairsAgainstTheOracle(t *testing.T) { holdPairs(t, 0, 250, 3000) }
+func TestPairsAgainstTheOracle(t *testing.T) { holdPairs(t, 0, 150, 3000) }

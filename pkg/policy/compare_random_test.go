@@ -265,7 +265,7 @@ func checkWitnesses(t *testing.T, expected, actual Set, r Result) {
 	}
 }
 
-func TestCompareAgainstBruteForce(t *testing.T) { bruteForcePairs(t, 0, 1200) }
+func TestCompareAgainstBruteForce(t *testing.T) { bruteForcePairs(t, 0, 300) }
 
 // bruteForcePairs compares the random pairs of some seeds and holds each verdict against the brute force.
 func bruteForcePairs(t *testing.T, from, to int) {

@@ -115,4 +115,4 @@ func variablePairs(t *testing.T, from, to int) {
 	}
 }
 
-func TestCompareVariablesAgainstBruteForce(t *testing.T) { variablePairs(t, 0, 500) }
+func TestCompareVariablesAgainstBruteForce(t *testing.T) { variablePairs(t, 0, 150) }

@@ -214,6 +214,7 @@ func TestTheDoctorExaminesADeployment(t *testing.T) {
 	ended = time.Now()
 	_, err = l.SealRun(ctx, ledger.Run{ID: "new", Mode: "report", Command: "sweep", Started: ended.Add(-time.Minute), Ended: &ended, Complete: true, Verdicts: map[drift.Verdict]int{}})
 	must(err)
+	must(lambda.NewFunctionActiveV2Waiter(lambda.NewFromConfig(cfg)).Wait(ctx, &lambda.GetFunctionInput{FunctionName: &name}, time.Minute))
 	d = examine()
 	if !d.Fine {
 		t.Errorf("a whole deployment has gaps: %+v", d.Checks)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/rotationguard/rotationguard/pkg/awstest/emulator"
 	"github.com/rotationguard/rotationguard/scripts/demo/account"
@@ -243,6 +244,8 @@ func newReader(t *testing.T) *reader {
 			t.Fatalf("%v exits %d: %s", args, code, said)
 		}
 	}
+	wantSchema(t, filepath.Join(root, "pkg", "report", "report.schema.json"), "first.json")
+	wantSchema(t, filepath.Join(root, "pkg", "repair", "plan.schema.json"), "plan.json")
 	text, err := os.ReadFile("first.json")
 	if err != nil {
 		t.Fatal(err)
@@ -259,6 +262,27 @@ func newReader(t *testing.T) *reader {
 		}
 	}
 	return p
+}
+
+// wantSchema holds what a command wrote to the schema that docs/formats.md names.
+func wantSchema(t *testing.T, schema, file string) {
+	t.Helper()
+	compiled, err := jsonschema.NewCompiler().Compile(schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	written, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer written.Close()
+	value, err := jsonschema.UnmarshalJSON(written)
+	if err == nil {
+		err = compiled.Validate(value)
+	}
+	if err != nil {
+		t.Errorf("%s: %v", file, err)
+	}
 }
 
 func (p *reader) run(t *testing.T, args []string) (code int, said string) {

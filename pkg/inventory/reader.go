@@ -67,6 +67,7 @@ type Reader struct {
 	calls map[string]int
 	sites map[string]*site              // other accounts, by id
 	roles map[rotation.ARN]rotation.ARN // of functions, as last read: which of them a later selection need not look at
+	held  map[pool]Held                 // calls that wait for their turn
 }
 
 // New makes a reader of the account that the clients are of.

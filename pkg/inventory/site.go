@@ -39,8 +39,8 @@ func ask[In, Out, Opt any](ctx context.Context, s *site, call string, do func(co
 	if err := s.outageOf(service); err != nil {
 		return nil, err
 	}
-	if bucket := s.buckets[poolOf(call)]; bucket != nil {
-		if err := bucket.Wait(ctx); err != nil {
+	if p := poolOf(call); s.buckets[p] != nil {
+		if err := s.reader.turn(ctx, p, s.buckets[p]); err != nil {
 			if ctx.Err() == nil { // a turn after the deadline is refused at once, by an error without a type
 				err = context.DeadlineExceeded
 			}

@@ -19,6 +19,9 @@ type progress struct {
 	container *mpb.Progress
 	bar       *mpb.Bar
 	stage     inventory.Stage
+	// held is the quota that the reader's calls wait for, and attempts counts those that AWS throttled.
+	held     func() (inventory.Held, bool)
+	attempts inventory.Attempts
 }
 
 func newProgress(stderr io.Writer) *progress {
@@ -75,7 +78,28 @@ func (p *progress) newBar(at inventory.Progress) *mpb.Bar {
 		mpb.AppendDecorators(decor.Any(func(s decor.Statistics) string {
 			return rate(s.Current, time.Since(started).Seconds())
 		}), decor.OnComplete(decor.AverageETA(decor.ET_STYLE_GO, decor.WCSyncSpace), "")),
+		mpb.BarBtmExtender(mpb.BarFillerFunc(func(w io.Writer, at decor.Statistics) error {
+			_, err := fmt.Fprintln(w, shorten(p.heldBack(), at.AvailableWidth-1))
+			return err
+		})),
 	)
+}
+
+// heldBack says what the reading waits for.
+func (p *progress) heldBack() string {
+	text := ""
+	if p.held != nil {
+		if h, ok := p.held(); ok {
+			text = fmt.Sprintf("  waiting for %s: %.3g calls a second are taken of it", h.Quota, h.PerSecond)
+		}
+	}
+	switch n := p.attempts.Throttled.Load(); {
+	case n > 0 && text == "":
+		return fmt.Sprintf("  AWS throttled %d calls; they are tried again", n)
+	case n > 0:
+		return fmt.Sprintf("%s; AWS throttled %d", text, n)
+	}
+	return text
 }
 
 func rate(done int64, seconds float64) string {

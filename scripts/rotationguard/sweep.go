@@ -30,6 +30,7 @@ type lineFlags struct {
 	scope         scopeFlags
 	fleetFlags    fleetFlags
 	alert         alertFlag
+	watching      watchFlags
 }
 
 type scopeFlags struct{ secrets, tags []string }
@@ -78,7 +79,8 @@ Exit codes: 0 all in sync; 2 drift found, or a change was refused or failed; 1 c
   rotationguard sweep --output junit --out rotationguard.xml
   rotationguard sweep --snapshot account.json
   rotationguard sweep --mode repair --secret prod/db/app
-  rotationguard sweep --targets targets.yaml`,
+  rotationguard sweep --targets targets.yaml
+  rotationguard sweep --watch --interval 10m`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.sweep(cmd) },
 	}
@@ -89,6 +91,7 @@ Exit codes: 0 all in sync; 2 drift found, or a change was refused or failed; 1 c
 	f.scope.register(cmd)
 	f.fleetFlags.register(cmd)
 	f.alert.register(cmd)
+	f.watching.register(cmd)
 	cmd.Flags().StringVar(&f.mode, "mode", "", "what may be written: report, repair or enforce (default: the configuration's, report)")
 	cmd.Flags().StringVar(&f.snapshot, "snapshot", "", "read this file, which \"rotationguard snapshot save\" wrote, instead of an account")
 	cmd.Flags().BoolVar(&f.allQualifiers, "all-qualifiers", false, "also report public and foreign grants on versions and aliases that no secret names")
@@ -104,8 +107,14 @@ func (f *lineFlags) sweep(cmd *cobra.Command) error {
 	if err == nil {
 		err = f.alert.check(f.snapshot)
 	}
+	if err == nil {
+		err = f.watching.check(f, cmd.Flags().Changed)
+	}
 	if err != nil {
 		return err
+	}
+	if f.watching.watch {
+		return f.watch(cmd, scope)
 	}
 	if f.fleetFlags.targets != "" {
 		return f.sweepTargets(cmd, scope)
@@ -170,6 +179,7 @@ func (f *lineFlags) line(cmd *cobra.Command, command string) (*line, error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg = l.progress.attempts.Watch(cfg)
 	id, err := whoami(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -185,7 +195,8 @@ func (f *lineFlags) line(cmd *cobra.Command, command string) (*line, error) {
 	reading := settings.Reading
 	reading.Unthrottled, reading.Member, reading.Account = emulated(cfg), member(cfg, &c, id), id.account
 	reading.Progress, reading.AllQualifiers = l.progress.report, f.allQualifiers
-	l.Source = inventory.New(inventory.NewClients(cfg), reading)
+	reader := inventory.New(inventory.NewClients(cfg), reading)
+	l.Source, l.progress.held = reader, reader.Held
 	return l, nil
 }
 

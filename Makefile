@@ -128,6 +128,11 @@ template: build ## for users without CDK: CloudFormation template and code, in d
 	CDK_OUTDIR=dist/template CDK_CONTEXT_JSON='{"selfContained":"true"$(if $(CONFIG),$(comma)"config":"$(CONFIG)")}' go run ./infra
 	cd dist/template && rm -f manifest.json tree.json cdk.out *.assets.json && ls
 
+.PHONY: man
+man: ## the manual pages, in dist/man; man -l dist/man/rotationguard.1 shows one
+	mkdir -p dist/man
+	go run ./scripts/rotationguard man --all dist/man
+
 .PHONY: deploy
 deploy: ## deploy with the config of CONFIG=rotationguard.yaml, after looking whether everything needed is there
 	@scripts/prerequisites.sh

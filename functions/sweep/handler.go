@@ -30,14 +30,14 @@ type handler struct {
 	home     aws.Config    // the function's own: its ledger, its reports, its right to assume the member role
 	target   *fleet.Target // whose account and Region are swept, nil for the function's own
 	identity func(context.Context) (*sts.GetCallerIdentityOutput, error)
-	calls    *inventory.Attempts
+	calls    *calls
 }
 
 func newHandler(d deployment, cfg aws.Config) *handler {
 	cfg = inventory.Bounded(cfg)
 	cfg.Logger = sdkLogger()
-	made := &inventory.Attempts{} // an execution environment serves one invocation at a time
-	cfg = made.Watch(cfg)
+	made := &calls{}
+	cfg = counted(cfg, made)
 	h := &handler{deployed: d, cfg: cfg, home: cfg, calls: made}
 	h.identity = remembered(func(ctx context.Context) (*sts.GetCallerIdentityOutput, error) {
 		return sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})

@@ -59,7 +59,10 @@ func newFindingsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "findings",
 		Short: "List what earlier sweeps found, since when it stands, and what runs wrote",
-		Args:  noArgs,
+		Example: `  rotationguard findings
+  rotationguard findings --all
+  rotationguard findings --runs`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := out.check(); err != nil {
 				return err
@@ -177,7 +180,7 @@ at most, even if the exemption holds longer or the finding comes later.`,
 func newExemptListCommand() *cobra.Command {
 	f := &memoryFlags{}
 	cmd := &cobra.Command{
-		Use: "list", Short: "List the exemptions, those that are over too", Args: noArgs,
+		Use: "list", Short: "List the exemptions, those that are over too", Example: "  rotationguard exempt list", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.listExemptions(cmd) },
 	}
 	f.register(cmd)
@@ -287,10 +290,11 @@ func newPauseCommand() *cobra.Command {
 	f := &memoryFlags{}
 	var reason string
 	cmd := &cobra.Command{
-		Use:   "pause",
-		Short: "Stop all writing until \"rotationguard resume\"",
-		Long:  `Puts a mark into the ledger that is looked at before every single write. Reports go on.`,
-		Args:  noArgs,
+		Use:     "pause",
+		Short:   "Stop all writing until \"rotationguard resume\"",
+		Example: `  rotationguard pause --reason "incident 4711"`,
+		Long:    `Puts a mark into the ledger that is looked at before every single write. Reports go on.`,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			l, id, err := f.open(cmd, true)
 			if err != nil {
@@ -316,7 +320,7 @@ func newPauseCommand() *cobra.Command {
 func newResumeCommand() *cobra.Command {
 	f := &memoryFlags{}
 	cmd := &cobra.Command{
-		Use: "resume", Short: "Let repair write again", Args: noArgs,
+		Use: "resume", Short: "Let repair write again", Example: "  rotationguard resume", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			l, _, err := f.open(cmd, false)
 			if err != nil {

@@ -31,6 +31,7 @@ Exit codes: 0 nothing to do; 2 changes; 1 could not run, or something could not 
 	f.outputFlags.register(cmd, textOutput, jsonOutput)
 	f.scope.register(cmd)
 	cmd.Flags().StringVar(&f.mode, "mode", "repair", "what the plan may contain: repair or enforce")
+	_ = cmd.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions([]string{"repair", "enforce"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
@@ -92,8 +93,9 @@ func newApplyCommand() *cobra.Command {
 A person has approved the plan, so nothing waits for repair.settle; the breaker and every other limit hold.
 
 Exit codes: 0 all done and verified; 2 partly, or refused; 1 could not run.`,
-		Args: oneArg("PLAN, a file that \"rotationguard plan --output json\" wrote"),
-		RunE: func(cmd *cobra.Command, args []string) error { return f.apply(cmd, args[0]) },
+		Example: "  rotationguard apply plan.json",
+		Args:    oneArg("PLAN, a file that \"rotationguard plan --output json\" wrote"),
+		RunE:    func(cmd *cobra.Command, args []string) error { return f.apply(cmd, args[0]) },
 	}
 	f.accountFlags.register(cmd)
 	f.configFlag.register(cmd)

@@ -106,8 +106,10 @@ secrets needs, and says what will fail, when, why, and which one change mends it
 	root.SetHelpCommand(newHelpCommand())
 	root.AddCommand(
 		newSweepCommand(), newPlanCommand(), newApplyCommand(), newRollbackCommand(), newFindingsCommand(), newExplainCommand(), newExemptCommand(),
-		newPauseCommand(), newResumeCommand(), newReportCommand(), newInvokeCommand(), newDoctorCommand(), newSnapshotCommand(), newTemplateCommand(), newPolicyCommand(), newConfigCommand(), newVersionCommand(),
+		newPauseCommand(), newResumeCommand(), newReportCommand(), newInvokeCommand(), newDoctorCommand(), newSnapshotCommand(), newTemplateCommand(), newPolicyCommand(),
+		newConfigCommand(), newManCommand(), newVersionCommand(),
 	)
+	complete(root)
 	return root
 }
 
@@ -161,6 +163,13 @@ func parent(use, short string, children ...*cobra.Command) *cobra.Command {
 		},
 	}
 	cmd.AddCommand(children...)
+	var examples []string
+	for _, c := range children {
+		if first, _, _ := strings.Cut(c.Example, "\n"); first != "" && !strings.HasSuffix(first, `\`) {
+			examples = append(examples, first)
+		}
+	}
+	cmd.Example = strings.Join(examples, "\n")
 	return cmd
 }
 

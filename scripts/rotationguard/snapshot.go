@@ -22,6 +22,8 @@ func newSnapshotCommand() *cobra.Command {
 		Short: "Write an account's inventory into one file",
 		Long: `Reads how the account's secrets are rotated and writes it into a file for "rotationguard sweep --snapshot". It holds names, ARNs, policies and
 rotation settings; never a secret's value, and nothing of a function's environment or code. The operators of the configuration are in it too.`,
+		Example: `  rotationguard snapshot save account.json
+  rotationguard sweep --snapshot account.json`,
 		Args: oneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return saveSnapshot(cmd, &account, &cfgFlag, allQualifiers, args[0])

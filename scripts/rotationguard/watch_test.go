@@ -65,14 +65,14 @@ func TestWatchPrintsALineForEachChangeAndWritesNothing(t *testing.T) {
 func TestWatchRefusesWhatItDoesNotDo(t *testing.T) {
 	b := newBench(t)
 	for want, args := range map[string][]string{
-		"--mode repair writes":           {"--watch", "--mode", "repair"},
-		"--mode enforce writes":          {"--watch", "--mode", "enforce"},
-		"does not change":                {"--watch", "--snapshot", "account.json"},
-		"leave --targets out":            {"--watch", "--targets", "t.yaml"},
-		"leave --output and --out out":   {"--watch", "--output", "json"},
-		"it is 1s or longer":             {"--watch", "--interval", "10ms"},
-		"--interval is for --watch":      {"--interval", "1m"},
-		"--alert-topic out":              {"--watch", "--alert-topic", "arn:aws:sns:eu-west-1:111122223333:t"},
+		"--mode repair writes":         {"--watch", "--mode", "repair"},
+		"--mode enforce writes":        {"--watch", "--mode", "enforce"},
+		"does not change":              {"--watch", "--snapshot", "account.json"},
+		"leave --targets out":          {"--watch", "--targets", "t.yaml"},
+		"leave --output and --out out": {"--watch", "--output", "json"},
+		"it is 1s or longer":           {"--watch", "--interval", "10ms"},
+		"--interval is for --watch":    {"--interval", "1m"},
+		"--alert-topic out":            {"--watch", "--alert-topic", "arn:aws:sns:eu-west-1:111122223333:t"},
 	} {
 		if args != nil {
 			b.on(append([]string{"sweep"}, args...)...).refused(t, want)

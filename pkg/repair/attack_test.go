@@ -248,6 +248,58 @@ func TestAttackASelectionKnowsOnlySomeOfTheSecrets(t *testing.T) {
 	}
 }
 
+// TestAttackAnEventKnowsOnlySomeOfTheSecrets: a run on an event reads only the secrets that the ledger's index knows, and a secret that has named the
+// function since, or was kept out of the index, loses nothing by it.
+func TestAttackAnEventKnowsOnlySomeOfTheSecrets(t *testing.T) {
+	for name, known := range map[string]map[rotation.ARN]rotation.ARN{
+		"one secret is not in the index":         {secretARN("one"): functionARN("x")},
+		"the index says it names another":        {secretARN("one"): functionARN("x"), secretARN("two"): functionARN("other")},
+		"the index has another function's as it": {secretARN("one"): functionARN("x"), secretARN("theirs"): functionARN("x")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			s := broken("x")
+			s.secrets = []string{"one", "two"}
+			b.add(s)
+			b.add(&setup{name: "other", secrets: []string{"theirs"}})
+			b.run(t)
+			whole := b.grantsOf("x-role")
+			if !strings.Contains(whole, "two-AbCdEf") {
+				t.Fatalf("the whole run granted\n%s", whole)
+			}
+			b.now = b.now.Add(time.Hour)
+			key := b.AddKey(awstest.Key{ID: "11111111-2222-3333-4444-555555555555"})
+			b.UpdateSecret(string(secretARN("one")), func(x *awstest.Secret) { x.KmsKeyID = key })
+			b.UpdateFunction("x", func(f *awstest.Function) { f.Policies[""] = document(publicGrant("open", functionARN("x"))) })
+			index := &rotation.Index{Secrets: known, Functions: map[rotation.ARN]rotation.Uses{functionARN("x"): {Role: roleARN("x-role")}}}
+			b.partial(t, rotation.Scope{Functions: []rotation.ARN{functionARN("x")}, Known: index})
+			got := b.grantsOf("x-role")
+			for _, line := range []string{"two-AbCdEf", "one-AbCdEf"} {
+				if !strings.Contains(got, line) {
+					t.Errorf("after the event the role is granted no %s:\n%s", line, got)
+				}
+			}
+			if strings.Contains(got, "theirs") {
+				t.Errorf("the role was granted another function's secret:\n%s", got)
+			}
+			b.now = b.now.Add(time.Hour)
+			b.run(t)
+			if changes := b.run(t); len(changes) > 0 {
+				t.Errorf("after a whole run there is more to do: %v", summary(changes))
+			}
+			for _, j := range b.judge(t, rotation.Scope{}) {
+				if j.Setup.Function.ARN == functionARN("x") {
+					for _, secret := range j.Secrets {
+						if secret.Verdict == "broken" {
+							t.Errorf("%s is broken: %s", secret.Secret.ARN, secret.Reason)
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
 func TestAttackNamesAndPolicyTextSteerNothing(t *testing.T) {
 	evil := func(name, sid string) string {
 		return document(`{"Sid":"`+sid+`","Effect":"Allow","Action":["secretsmanager:DescribeSecret"],"Resource":["`+string(secretARN(name))+`"],"Condition":{"StringEquals":{"secretsmanager:resource/AllowRotationLambdaArn":["`+string(functionARN("x"))+`"]}}}`,

@@ -240,8 +240,8 @@ func (t *text) fixes(e *Explanation) {
 }
 
 // WriteRuns lists the runs that wrote, newest first.
-func WriteRuns(w io.Writer, runs []ledger.Run) error {
-	t := newText(w, Style{Width: 200}, time.Time{})
+func WriteRuns(w io.Writer, runs []ledger.Run, style Style) error {
+	t := newText(w, style, time.Time{})
 	if len(runs) == 0 {
 		t.line("No run has written anything.")
 		return t.flush()
@@ -251,7 +251,19 @@ func WriteRuns(w io.Writer, runs []ledger.Run) error {
 		if r.Ended == nil {
 			summary = "did not end"
 		}
-		t.line(pad(inert(r.ID), 28) + pad(inert(r.Command), 10) + pad(inert(r.Mode), 9) + inert(summary) + "  " + inert(r.Caller))
+		what, by := inert(r.Command)+", mode "+inert(r.Mode), ""
+		if r.Caller != "" {
+			by = "by " + inert(r.Caller)
+		}
+		if t.style.Width >= wideTable {
+			t.line(pad(inert(r.ID), 27) + pad(what, 50) + "  " + inert(summary) + "  " + by)
+			continue
+		}
+		t.line(pad(inert(r.ID), 27) + what)
+		t.line("    " + inert(summary))
+		if by != "" {
+			t.line("    " + by)
+		}
 	}
 	return t.flush()
 }

@@ -110,7 +110,7 @@ func printRuns(cmd *cobra.Command, out *outputFlags, l ledger.Ledger) error {
 		if out.form == jsonOutput {
 			return report.WriteValue(w, runs)
 		}
-		return report.WriteRuns(w, runs)
+		return report.WriteRuns(w, runs, out.style(cmd.OutOrStdout()))
 	})
 }
 

@@ -237,6 +237,26 @@ func TestAuditInEveryForm(t *testing.T) {
 	}
 }
 
+// auditPages are pages of audits for a browser to open.
+func auditPages(t *testing.T) map[string]string {
+	t.Helper()
+	pages := map[string]string{}
+	for name, text := range map[string]string{"audit": "", "audit-hostile": strings.ToValidUTF8(nasty, "\uFFFD")} {
+		l := newLedger(t)
+		keep(t, l, text)
+		a := readAudit(t, l, -90, 0)
+		if text != "" {
+			a.Chain.Problems = []ledger.Problem{{Number: 2, Run: text, What: text}}
+		}
+		var page bytes.Buffer
+		if err := a.WriteHTML(&page); err != nil {
+			t.Fatal(err)
+		}
+		pages[name] = page.String()
+	}
+	return pages
+}
+
 func validateAudit(t *testing.T, a *Audit) {
 	t.Helper()
 	text, err := os.ReadFile("audit.schema.json")

@@ -34,7 +34,7 @@ const shown = async (page, text) => page.waitForFunction(want => document.getEle
 const visibleNames = page => page.locator("#rows .row:visible .name").allTextContents();
 const focused = page => page.evaluate(() => document.activeElement.id || document.activeElement.textContent.trim());
 
-for (const name of ["broken", "repaired", "hostile", "unknown", "in-sync", "empty", "compared", "remembered", "fleet"]) {
+for (const name of ["broken", "repaired", "hostile", "unknown", "in-sync", "empty", "compared", "remembered", "fleet", "audit", "audit-hostile"]) {
   for (const [colorScheme, width] of [["light", 1280], ["dark", 390]]) {
     test(`${name} is accessible and fits, ${colorScheme}, ${width} wide`, async () => {
       await on(name, { colorScheme, viewport: { width, height: 900 }, bypassCSP: true }, async page => {

@@ -424,38 +424,42 @@ func (r *Repairer) write(ctx context.Context, c *Change, now document, why strin
 	return false, r.journal(ctx, c, ledger.PhaseOutcome)
 }
 
-// shows looks for a write whose call failed, for as long as writes may take to show but no longer than a few seconds.
-func (r *Repairer) shows(ctx context.Context, c *Change) bool {
-	ctx, cancel := context.WithTimeout(ctx, min(r.Visible, 5*time.Second))
-	defer cancel()
-	for wait := 100 * time.Millisecond; ; wait *= 2 {
-		if now, err := r.read(ctx, c); err == nil && inPlace(c, now) {
-			return true
-		}
-		if !sleep(ctx, wait) {
+// leastReads is how often a wait reads at least: on a machine that is starved its time can be over after the first.
+const leastReads = 4
+
+// poll reads until done says so, for so long and at least leastReads times, with pauses that grow from first to two seconds.
+func poll(ctx context.Context, long, first time.Duration, done func() bool) bool {
+	end := time.Now().Add(long)
+	for reads, wait := 1, first; !done(); reads, wait = reads+1, min(2*wait, 2*time.Second) {
+		if reads >= leastReads && time.Until(end) < wait || !sleep(ctx, wait) {
 			return false
 		}
 	}
+	return true
+}
+
+// shows looks for a write whose call failed, for as long as writes may take to show but no longer than a few seconds.
+func (r *Repairer) shows(ctx context.Context, c *Change) bool {
+	return poll(ctx, min(r.Visible, 5*time.Second), 100*time.Millisecond, func() bool {
+		now, err := r.read(ctx, c)
+		return err == nil && inPlace(c, now)
+	})
 }
 
 // await waits until changes show in reads. Those that do not are marked, in the journal too, and not failed: AWS shows writes with a delay.
 func (r *Repairer) await(ctx context.Context, made []*Change) error {
-	ctx, cancel := context.WithTimeout(ctx, r.Visible)
-	defer cancel()
-	for wait := 200 * time.Millisecond; len(made) > 0; wait = min(2*wait, 2*time.Second) {
+	var lost error
+	if poll(ctx, r.Visible, 200*time.Millisecond, func() bool {
 		made = slices.DeleteFunc(made, func(c *Change) bool {
 			now, err := r.read(ctx, c)
 			return err == nil && inPlace(c, now)
 		})
-		if len(made) == 0 {
-			return nil
+		if len(made) > 0 {
+			lost = r.renew(context.WithoutCancel(ctx))
 		}
-		if !sleep(ctx, wait) {
-			break
-		}
-		if err := r.renew(context.WithoutCancel(ctx)); err != nil {
-			return err
-		}
+		return len(made) == 0 || lost != nil
+	}) {
+		return lost
 	}
 	for _, c := range made {
 		c.Reason = invisible

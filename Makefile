@@ -32,6 +32,11 @@ help: ## show this
 demo: ## a broken account on a local emulator, swept, repaired and swept again
 	go run ./scripts/demo
 
+.PHONY: demo-deployed
+demo-deployed: ## the stack deployed to a local emulator: it sweeps, tells, and mends what an event concerns
+	@scripts/build.sh "$$(go env GOARCH)" sweep
+	go run ./scripts/demo deployed
+
 .PHONY: build
 build: ## the Lambda functions, as dist/FUNCTION/ARCHITECTURE/bootstrap
 	@scripts/build.sh "$(ARCHITECTURES)" $(FUNCTIONS)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -13,7 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -89,15 +88,12 @@ func (p *proof) deploy(t *testing.T, folder string) {
 // sweep runs the deployed function as "aws lambda invoke" does.
 func (p *proof) sweep(t *testing.T, payload string) (answer struct{ Mode, Verdict, Report string }) {
 	t.Helper()
-	out, err := lambda.NewFromConfig(p.Config()).Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String(p.stack.Outputs["FunctionName"]), Payload: []byte(payload)})
+	out, err := p.stack.Invoke(t.Context(), payload)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out.FunctionError != nil {
-		t.Fatalf("the function failed: %s", out.Payload)
-	}
-	if err := json.Unmarshal(out.Payload, &answer); err != nil {
-		t.Fatalf("%s: %v", out.Payload, err)
+	if err := json.Unmarshal(out, &answer); err != nil {
+		t.Fatalf("%s: %v", out, err)
 	}
 	return answer
 }
@@ -119,6 +115,9 @@ func (p *proof) told(t *testing.T, text string, within time.Duration) {
 		messages, err := p.inbox.Receive(t.Context())
 		if err != nil {
 			t.Fatal(err)
+		}
+		for _, m := range messages {
+			t.Logf("told: %.300s", m)
 		}
 		return slices.ContainsFunc(messages, func(m string) bool { return strings.Contains(m, text) })
 	})
@@ -160,48 +159,56 @@ func (p *proof) report(t *testing.T, where string) report.Outcome {
 }
 
 // granted says whether a function's policy lets Secrets Manager invoke it.
-func (p *proof) granted(ctx context.Context, function string) bool {
-	out, err := lambda.NewFromConfig(p.Config()).GetPolicy(ctx, &lambda.GetPolicyInput{FunctionName: &function})
-	return err == nil && strings.Contains(aws.ToString(out.Policy), "secretsmanager.amazonaws.com")
-}
-
-// ungrant removes every statement of a function's policy, and gives the event that CloudTrail records of that.
-func (p *proof) ungrant(t *testing.T, function string) string {
+func (p *proof) granted(t *testing.T, function string) bool {
 	t.Helper()
-	client := lambda.NewFromConfig(p.Config())
-	out, err := client.GetPolicy(t.Context(), &lambda.GetPolicyInput{FunctionName: &function})
+	granted, err := p.Granted(t.Context(), function)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var policy struct{ Statement []struct{ Sid string } }
-	if err := json.Unmarshal([]byte(aws.ToString(out.Policy)), &policy); err != nil || len(policy.Statement) == 0 {
-		t.Fatalf("the policy of %s: %s, %v", function, aws.ToString(out.Policy), err)
-	}
-	event := ""
-	for _, s := range policy.Statement {
-		if _, err := client.RemovePermission(t.Context(), &lambda.RemovePermissionInput{FunctionName: &function, StatementId: &s.Sid}); err != nil {
-			t.Fatal(err)
-		}
-		event = string(encoded(t, map[string]any{
-			"version": "0", "id": "5f6b1f5e-0001", "detail-type": apiCall, "source": "aws.lambda", "account": account.ID, "time": time.Now().UTC().Format(time.RFC3339),
-			"region": account.Region, "resources": []string{}, "detail": map[string]any{
-				"eventVersion": "1.11", "eventSource": "lambda.amazonaws.com", "eventName": "RemovePermission20150331v2", "awsRegion": account.Region,
-				"userIdentity": map[string]any{
-					"type": "AssumedRole", "arn": "arn:aws:sts::" + account.ID + ":assumed-role/developer/ann", "accountId": account.ID,
-					"sessionContext": map[string]any{"sessionIssuer": map[string]any{"type": "Role", "arn": "arn:aws:iam::" + account.ID + ":role/developer"}},
-				},
-				"requestParameters": map[string]any{"functionName": function, "statementId": s.Sid}, "responseElements": nil, "readOnly": false,
-				"eventType": "AwsApiCall", "managementEvent": true, "recipientAccountId": account.ID, "eventCategory": "Management",
-			},
-		}))
-	}
-	return event
+	return granted
 }
 
-// send puts a message on the stack's queue, as its rules do; nobody but AWS may put events of AWS's own sources on a bus.
+// ungrant takes from Secrets Manager what lets it invoke a function, and sends the event of that as the stack's rule does.
+func (p *proof) ungrant(t *testing.T, function string) {
+	t.Helper()
+	if !p.granted(t, function) {
+		t.Fatalf("%s cannot be invoked before anything is removed", function)
+	}
+	event, err := p.Ungrant(t.Context(), function)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.granted(t, function) {
+		t.Fatal("the grant is still there")
+	}
+	p.matches(t, event)
+	p.send(t, event)
+}
+
+// matches holds that the deployed rule of Lambda's calls, as EventBridge has it, matches an event.
+func (p *proof) matches(t *testing.T, event string) {
+	t.Helper()
+	client := eventbridge.NewFromConfig(p.Config())
+	rules, err := client.ListRules(t.Context(), &eventbridge.ListRulesInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rule := range rules.Rules {
+		if pattern := aws.ToString(rule.EventPattern); strings.Contains(pattern, "aws.lambda") {
+			out, err := client.TestEventPattern(t.Context(), &eventbridge.TestEventPatternInput{Event: &event, EventPattern: &pattern})
+			if err != nil || !out.Result {
+				t.Errorf("the rule %s does not match (%v): %s", aws.ToString(rule.Name), err, event)
+			}
+			return
+		}
+	}
+	t.Error("no deployed rule matches Lambda's calls")
+}
+
+// send puts a message on the stack's queue.
 func (p *proof) send(t *testing.T, body string) {
 	t.Helper()
-	if _, err := sqs.NewFromConfig(p.Config()).SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: aws.String(p.stack.Outputs["EventsQueueUrl"]), MessageBody: &body}); err != nil {
+	if err := p.stack.Send(t.Context(), body); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -235,15 +242,8 @@ func TestDeployedStackMendsWhatAnEventConcerns(t *testing.T) {
 	if runs := p.runs(t); len(runs) != 1 || !runs[0].Complete || runs[0].Mode != modeRepair || runs[0].Journal == "" {
 		t.Errorf("the ledger knows the runs %+v, want one in mode repair that listed the account and changed something", runs)
 	}
-	if !p.granted(t.Context(), inSyncFunction) {
-		t.Fatalf("%s cannot be invoked before anything is removed", inSyncFunction)
-	}
-	event := p.ungrant(t, inSyncFunction)
-	if p.granted(t.Context(), inSyncFunction) {
-		t.Fatal("the grant is still there")
-	}
-	p.send(t, event)
-	await(t, "the grant is back", time.Minute, func() bool { return p.granted(t.Context(), inSyncFunction) })
+	p.ungrant(t, inSyncFunction)
+	await(t, "the grant is back", time.Minute, func() bool { return p.granted(t, inSyncFunction) })
 	await(t, "the run of the event is remembered", time.Minute, func() bool {
 		return slices.ContainsFunc(p.runs(t), func(r ledger.Run) bool { return !r.Complete && r.Ended != nil && r.Journal != "" })
 	})

@@ -64,6 +64,25 @@ func TestPackageHoldsTheBinaryAndTheConfig(t *testing.T) {
 	}
 }
 
+// TestPackageOfEachArchitectureIsSmall packs what "make build" wrote.
+func TestPackageOfEachArchitectureIsSmall(t *testing.T) {
+	const most = 12 << 20 // bytes, zipped
+	for _, architecture := range []string{"arm64", "amd64"} {
+		p, err := newPackage(with(func(s *Settings) { s.Dist, s.Architecture = "../dist", architecture }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.remove()
+		to := filepath.Join(t.TempDir(), "code.zip")
+		if err := p.zip(to); err != nil {
+			t.Fatal(err)
+		}
+		if size := len(readFile(t, to)); size > most {
+			t.Errorf("the package for %s has %d bytes, want at most %d", architecture, size, most)
+		}
+	}
+}
+
 func TestMissingBinaryNamesTheCommandThatMakesIt(t *testing.T) {
 	_, err := newPackage(with(func(s *Settings) { s.Dist = t.TempDir() }))
 	if err == nil || !strings.Contains(err.Error(), "make build") {

@@ -1,6 +1,9 @@
 // Command demo shows rotationguard at work without an AWS account: it starts moto on a free loopback port, makes an account of rotation
 // setups that are in sync or broken in the ways that real ones are, sweeps it, repairs it, and sweeps it again to show that nothing is
 // left that a repair could mend. What moto cannot hold is shown from examples/account.json. It stops what it started.
+//
+// With the argument deployed it deploys the synthesized template to ministack's CloudFormation instead, where the real function sweeps, tells, and mends
+// what an event concerns.
 package main
 
 import (
@@ -24,7 +27,11 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Stdout)
+	show := run
+	if len(os.Args) == 2 && os.Args[1] == "deployed" {
+		show = runDeployed
+	}
+	err := show(ctx, os.Stdout)
 	stop()
 	switch {
 	case errors.Is(err, context.Canceled):

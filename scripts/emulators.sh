@@ -30,7 +30,7 @@ python311() {
 # install NAME prints the environment's folder, making it first where it is missing or half made.
 install() {
 	local name=$1 lock=$here/requirements-$1.txt python version env
-	[ -f "$lock" ] || die "unknown environment $name (there are moto, ministack, z3, formats, custodian and prowler)"
+	[ -f "$lock" ] || die "unknown environment $name (there are moto, ministack, z3, formats, checkov, custodian and prowler)"
 	python=$(python311)
 	version=$("$python" -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest()[:12])' "$lock")
 	env=$cache/$name-$version
@@ -85,15 +85,15 @@ lock() {
 	local tools=$cache/pip-tools name
 	[ -d "$tools" ] || "$(python311)" -m venv "$tools"
 	"$tools/bin/python" -m pip install --quiet --disable-pip-version-check pip-tools==7.6.2
-	for name in moto ministack z3 formats custodian build prowler; do
+	for name in moto ministack z3 formats checkov custodian build prowler; do
 		(cd "$here" && "$tools/bin/pip-compile" --quiet --generate-hashes --allow-unsafe --no-header --strip-extras \
 			--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file "requirements-$name.txt" "requirements-$name.in")
 	done
 }
 
 case "${1:-} ${2:-}" in
-"install moto" | "install ministack" | "install z3" | "install formats" | "install custodian" | "install prowler") install "$2" ;;
+"install moto" | "install ministack" | "install z3" | "install formats" | "install checkov" | "install custodian" | "install prowler") install "$2" ;;
 "managed-policies ") managed_policies ;;
 "lock ") lock ;;
-*) die "usage: emulators.sh install moto|ministack|z3|formats|custodian|prowler, managed-policies, or lock" ;;
+*) die "usage: emulators.sh install moto|ministack|z3|formats|checkov|custodian|prowler, managed-policies, or lock" ;;
 esac

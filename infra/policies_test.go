@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,8 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 )
-
-var update = flag.Bool("update", false, "write what the tests want anew")
 
 // TestPoliciesAreTheOnesThatWereReviewed holds every policy that a deployment makes to a file that a person reads when it changes: what each role may
 // do and who may assume it, and who may use the key, the topics, the queues and the bucket.

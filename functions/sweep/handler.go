@@ -158,6 +158,7 @@ func (h *handler) run(ctx context.Context, log *slog.Logger, asked request) ([]b
 
 // finish keeps and tells what a sweep has come to.
 func (h *handler) finish(ctx context.Context, log *slog.Logger, asked request, outcome report.Outcome, fault *failure) (answer, error) {
+	defer func() { _ = outcome.Close() }() // it has been read
 	logOutcome(log, &outcome)
 	if fault != nil { // whoever reads the message must not take it for all there is
 		outcome.Errors = append(outcome.Errors, report.Error{Resource: report.WholeSweep, Message: fault.line})
@@ -280,5 +281,5 @@ func soFar(o *report.Outcome) string {
 			done++
 		}
 	}
-	return fmt.Sprintf("%d secrets of %d functions were read and %d of %d changes made", len(o.Secrets), o.Functions, done, len(o.Changes))
+	return fmt.Sprintf("%d secrets of %d functions were read and %d of %d changes made", o.Count(), o.Functions, done, len(o.Changes))
 }

@@ -25,8 +25,16 @@ func newPlaces(o *report.Outcome) *places {
 		secrets: map[rotation.ARN]*report.Secret{}, byFinding: map[string][]*report.Secret{}, byFunction: map[rotation.ARN][]*report.Secret{},
 		byRole: map[rotation.ARN][]*report.Secret{}, operators: map[string]*report.Operator{}, principals: map[rotation.ARN]*report.Operator{},
 	}
-	for i := range o.Secrets {
-		s := &o.Secrets[i]
+	told := map[rotation.ARN]bool{} // what the news is about
+	for i := range o.News {
+		f := &o.News[i].Record.Finding
+		told[f.Secret], told[f.Function], told[f.Subject] = true, true, true
+	}
+	delete(told, "")
+	for s := range o.All() {
+		if len(s.Findings) == 0 && !report.Drift(s.Verdict) && !told[s.ARN] && !told[s.FunctionARN] && !told[s.RoleARN] {
+			continue
+		}
 		p.secrets[s.ARN] = s
 		p.byFunction[s.FunctionARN] = append(p.byFunction[s.FunctionARN], s)
 		p.byRole[s.RoleARN] = append(p.byRole[s.RoleARN], s)

@@ -43,16 +43,9 @@ type bulkPolicy struct{ Version, Document string }
 // readBulk reads the roles in pages of the whole account where that takes fewer calls than one by one. Where it is refused or fails nothing
 // is missing: each role is then read on its own, and says itself what cannot be read.
 func (r *run) readBulk(ctx context.Context, wanted map[rotation.ARN]bool) error {
-	if len(wanted) < bulkWorthFrom {
-		return nil
-	}
-	summary, err := ask(ctx, r.home, "iam:GetAccountSummary", r.home.clients.Roles.GetAccountSummary, &iam.GetAccountSummaryInput{})
-	if err != nil {
-		return onlyStop(err)
-	}
-	entities := int(summary.SummaryMap["Roles"]) + int(summary.SummaryMap["Policies"])
-	if entities == 0 || (entities+entitiesAPage-1)/entitiesAPage >= len(wanted)*callsPerRole {
-		return nil
+	pages, err := r.rolePages(ctx, len(wanted))
+	if err != nil || pages == 0 {
+		return err
 	}
 	b := &bulkRoles{store: &r.store, wanted: wanted, roles: map[rotation.ARN]spill.Ref{}, policies: map[rotation.ARN]spill.Ref{}}
 	var marker *string
@@ -76,6 +69,23 @@ func (r *run) readBulk(ctx context.Context, wanted map[rotation.ARN]bool) error 
 		}
 		seen[*page.Marker], marker = true, page.Marker
 	}
+}
+
+// rolePages is in how many pages roles are read at most, 0 where they are read one by one.
+func (r *run) rolePages(ctx context.Context, roles int) (int, error) {
+	if roles < bulkWorthFrom {
+		return 0, nil
+	}
+	summary, err := ask(ctx, r.home, "iam:GetAccountSummary", r.home.clients.Roles.GetAccountSummary, &iam.GetAccountSummaryInput{})
+	if err != nil {
+		return 0, onlyStop(err)
+	}
+	entities := int(summary.SummaryMap["Roles"]) + int(summary.SummaryMap["Policies"])
+	pages := (entities + entitiesAPage - 1) / entitiesAPage
+	if pages >= roles*callsPerRole {
+		return 0, nil
+	}
+	return pages, nil
 }
 
 // onlyStop keeps an error that ends the run.

@@ -24,6 +24,8 @@ type early struct {
 	workers  sync.WaitGroup
 	err      error
 	known    map[rotation.ARN]bool           // functions that are queued, read or being read
+	busy     map[rotation.ARN]bool           // functions whose configuration is being read
+	taken    map[rotation.ARN]bool           // functions whose configuration somebody else reads
 	waits    map[rotation.ARN][]rotation.ARN // secrets of functions whose configuration is not read yet
 	read     map[rotation.ARN]earlyFunction
 	policies map[rotation.ARN]spill.Ref // of functions
@@ -43,7 +45,7 @@ type earlyFunction struct {
 }
 
 func newEarly(ctx context.Context, r *run) *early {
-	e := &early{run: r, ctx: ctx, known: map[rotation.ARN]bool{}, waits: map[rotation.ARN][]rotation.ARN{}, read: map[rotation.ARN]earlyFunction{}, policies: map[rotation.ARN]spill.Ref{}}
+	e := &early{run: r, ctx: ctx, known: map[rotation.ARN]bool{}, busy: map[rotation.ARN]bool{}, taken: map[rotation.ARN]bool{}, waits: map[rotation.ARN][]rotation.ARN{}, read: map[rotation.ARN]earlyFunction{}, policies: map[rotation.ARN]spill.Ref{}}
 	e.more = sync.NewCond(&e.mu)
 	return e
 }
@@ -104,24 +106,34 @@ func (e *early) work(kind int) {
 func (e *early) next(kind int) (rotation.ARN, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for !e.ended && len(e.queues[kind]) == 0 {
-		e.more.Wait()
+	for {
+		for !e.ended && len(e.queues[kind]) == 0 {
+			e.more.Wait()
+		}
+		if e.ended {
+			return "", false
+		}
+		arn := e.queues[kind][0]
+		e.queues[kind] = e.queues[kind][1:]
+		if kind != earlyConfiguration {
+			return arn, true
+		}
+		if !e.taken[arn] {
+			e.busy[arn] = true
+			return arn, true
+		}
 	}
-	if e.ended {
-		return "", false
-	}
-	arn := e.queues[kind][0]
-	e.queues[kind] = e.queues[kind][1:]
-	return arn, true
 }
 
 func (e *early) configuration(arn rotation.ARN) error {
 	f, settled, err := e.run.configuration(e.ctx, arn)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	defer e.more.Broadcast()
+	delete(e.busy, arn)
 	if err != nil {
 		return err
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.read[arn] = earlyFunction{f, settled}
 	secrets := e.waits[arn]
 	delete(e.waits, arn)
@@ -131,7 +143,6 @@ func (e *early) configuration(arn rotation.ARN) error {
 	if f.Presence == rotation.Present {
 		e.queues[earlySecretPolicy] = append(e.queues[earlySecretPolicy], secrets...)
 	}
-	e.more.Broadcast()
 	return nil
 }
 
@@ -167,8 +178,12 @@ func (e *early) stop() error {
 func (r *run) configured(ctx context.Context, arn rotation.ARN) (f rotation.Function, settled bool, err error) {
 	if e := r.early; e != nil {
 		e.mu.Lock()
+		for e.busy[arn] {
+			e.more.Wait()
+		}
 		read, ok := e.read[arn]
 		delete(e.read, arn)
+		e.taken[arn] = true
 		e.mu.Unlock()
 		if ok {
 			return read.function, read.settled, nil

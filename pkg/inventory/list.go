@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -130,16 +131,20 @@ func (l *lister) keep(s *rotation.Secret) (*waiting, error) {
 // wait declares a secret and sets it aside; many says that it is one of many.
 func (r *run) wait(s *rotation.Secret, picked, many bool) (waiting, error) {
 	r.declare(s)
-	w := waiting{arn: s.ARN, picked: picked, deleting: s.Deleting, checked: r.checks(s), open: r.open(s)}
+	// A copy: what the SDK decodes lies in memory beside all else of its page.
+	w := waiting{arn: rotation.ARN(strings.Clone(string(s.ARN))), picked: picked, deleting: s.Deleting, checked: r.checks(s), open: r.open(s)}
 	switch {
 	case s.Kind == rotation.KindLambda && s.FunctionARN != "":
-		w.function = s.FunctionARN
+		w.function = rotation.ARN(strings.Clone(string(s.FunctionARN)))
 	case s.Kind == rotation.KindExternal && s.ExternalRole != "":
 		w.role = s.ExternalRole
 	case !picked:
 		return w, nil
 	case many && !r.reader.options.Everything:
 		s.Tags = nil
+	}
+	if r.keyIDs != nil && w.checked && s.KMSKeyID != "" && !strings.HasPrefix(s.KMSKeyID, awsAlias) {
+		r.keyIDs[s.KMSKeyID] = true
 	}
 	var err error
 	w.at, err = r.store.Put(s)
@@ -156,8 +161,13 @@ func (r *run) open(s *rotation.Secret) bool {
 func (r *run) load(stored []waiting) ([]rotation.Secret, error) {
 	secrets := make([]rotation.Secret, len(stored))
 	for i := range stored {
-		if err := r.store.Get(stored[i].at, &secrets[i]); err != nil {
+		s := &secrets[i]
+		if err := r.store.Get(stored[i].at, s); err != nil {
 			return nil, err
+		}
+		s.ARN = stored[i].arn // one string in memory for the secret, wherever it is named
+		if stored[i].function != "" {
+			s.FunctionARN = stored[i].function
 		}
 	}
 	return secrets, nil

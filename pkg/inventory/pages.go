@@ -57,7 +57,8 @@ func (r *run) functionCount(ctx context.Context) (int, error) {
 
 // listRoles takes the roles of functions from the list of all functions, where that takes fewer calls than may be spent on it. The list holds no
 // states (Lambda API reference, ListFunctions), and of versions and aliases nothing: those are read one by one, as is what the list lacks.
-func (r *run) listRoles(ctx context.Context, units []*unit, spend int) error {
+// It answers with the pages that were read.
+func (r *run) listRoles(ctx context.Context, units []*unit, spend int) (pages int, err error) {
 	wanted := map[rotation.ARN]*unit{}
 	for _, u := range units {
 		arn := u.function.ARN
@@ -66,14 +67,15 @@ func (r *run) listRoles(ctx context.Context, units []*unit, spend int) error {
 		}
 	}
 	if spend = min(spend, len(wanted)); spend < pagesWorthFrom {
-		return nil
+		return 0, nil
 	}
 	count, err := r.functionCount(ctx)
 	if err != nil || count == 0 || 1+(count+functionsAPage-1)/functionsAPage > spend {
-		return err
+		return 0, err
 	}
 	roles := map[rotation.ARN]rotation.ARN{}
 	_, err = paged(func(marker *string) ([]struct{}, *string, bool, error) {
+		pages++
 		page, err := ask(ctx, r.home, "lambda:ListFunctions", r.home.clients.Functions.ListFunctions, &lambda.ListFunctionsInput{Marker: marker, MaxItems: aws.Int32(functionsAPage)})
 		if err != nil {
 			return nil, nil, false, err
@@ -86,7 +88,7 @@ func (r *run) listRoles(ctx context.Context, units []*unit, spend int) error {
 		return nil, page.NextMarker, page.NextMarker != nil, nil
 	})
 	if err != nil {
-		return onlyStop(err)
+		return 0, onlyStop(err)
 	}
 	for arn, role := range roles {
 		if role != "" {
@@ -95,7 +97,7 @@ func (r *run) listRoles(ctx context.Context, units []*unit, spend int) error {
 			r.reader.remember(arn, role)
 		}
 	}
-	return nil
+	return pages, nil
 }
 
 // isHere says whether an ARN is one of the account and Region whose secrets are read.
@@ -144,11 +146,8 @@ func (r *run) readTags(ctx context.Context, bundles [][]*unit) error {
 			}
 		}
 	}
-	if len(wanted) < pagesWorthFrom {
-		return nil
-	}
-	count, err := r.functionCount(ctx)
-	if err != nil || count == 0 || 1+(count+tagsAPage-1)/tagsAPage >= len(wanted) {
+	pages, err := r.tagPages(ctx, len(wanted))
+	if err != nil || pages == 0 {
 		return err
 	}
 	tags := &bulkTags{store: &r.store, at: map[rotation.ARN]spill.Ref{}}
@@ -183,6 +182,19 @@ func (r *run) readTags(ctx context.Context, bundles [][]*unit) error {
 	}
 	r.tags = tags
 	return nil
+}
+
+// tagPages is in how many pages the tags of functions are read at most, 0 where they are read one by one.
+func (r *run) tagPages(ctx context.Context, functions int) (int, error) {
+	if functions < pagesWorthFrom || r.reader.options.UseGetFunction {
+		return 0, nil
+	}
+	count, err := r.functionCount(ctx)
+	pages := (count + tagsAPage - 1) / tagsAPage
+	if err != nil || count == 0 || 1+pages >= functions {
+		return 0, err
+	}
+	return pages, nil
 }
 
 // of are the tags of a function, nil where they have to be asked for: GetResources leaves out what has no tags, and may not know yet what was

@@ -32,6 +32,7 @@ type run struct {
 	bulk    *bulkRoles            // nil where roles are read one by one
 	used    map[rotation.ARN]bool // the functions that secrets name, as they name them
 	count   int                   // functions of the account, 0 while nobody asked
+	keyIDs  map[string]bool       // customer keys of the listed secrets, nil where nobody counts them
 	tags    *bulkTags             // nil where functions' tags are read one by one
 	early   *early                // nil where nothing is read before the account is listed
 	store   spill.Store           // what has been read and waits for its group
@@ -176,7 +177,7 @@ func (r *run) split(secrets []waiting) (units []*unit, rest []waiting) {
 // configurations are read here.
 func (r *run) configurations(ctx context.Context, scope rotation.Scope, units []*unit) error {
 	if scope.All() {
-		if err := r.listRoles(ctx, units, r.worthStreaming(units)); err != nil {
+		if _, err := r.listRoles(ctx, units, r.worthStreaming(units)); err != nil {
 			return err
 		}
 	}
@@ -206,7 +207,7 @@ func (r *run) configurations(ctx context.Context, scope rotation.Scope, units []
 		return known && !shared[role]
 	})
 	r.reader.mu.Unlock()
-	if err := r.listRoles(ctx, others, len(others)); err != nil {
+	if _, err := r.listRoles(ctx, others, len(others)); err != nil {
 		return err
 	}
 	return r.configure(ctx, slices.DeleteFunc(others, func(u *unit) bool { return u.listed }))

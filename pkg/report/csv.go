@@ -19,8 +19,7 @@ func (o *Outcome) WriteCSV(w io.Writer) error {
 	rows := [][]string{{
 		"account", "region", "secret", "arn", "kind", "function", "role", "strategy", "verdict", "rotation_can_work", "next_rotation", "reason", "findings",
 	}}
-	for i := range o.Secrets {
-		s := &o.Secrets[i]
+	for s := range o.All() {
 		works, next := "unknown", ""
 		if s.RotationCanWork != nil {
 			works = fmt.Sprint(*s.RotationCanWork)

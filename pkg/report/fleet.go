@@ -41,7 +41,7 @@ func (o *Outcome) Join(account, name, region string, part *Outcome, where string
 	if len(part.Errors) > 0 {
 		t.Status = TargetIncomplete
 	}
-	if len(part.Secrets)+len(part.Operators) > 0 {
+	if part.Count()+len(part.Operators) > 0 {
 		worst := part.WorstVerdict()
 		// What a target has beyond the secrets that were read is not known.
 		if t.Status == TargetIncomplete && slices.Index(Verdicts, worst) > slices.Index(Verdicts, drift.Unknown) {
@@ -53,9 +53,9 @@ func (o *Outcome) Join(account, name, region string, part *Outcome, where string
 		t.Status, t.Cause = TargetFailed, part.Errors[0].String()
 	}
 	o.Targets = append(o.Targets, t)
-	for i := range part.Secrets {
-		if keep == nil || keep(part.Secrets[i].Verdict) {
-			s := part.Secrets[i]
+	for of := range part.All() {
+		if keep == nil || keep(of.Verdict) {
+			s := *of
 			s.Account, s.Region = account, region
 			o.Secrets = append(o.Secrets, s)
 		}

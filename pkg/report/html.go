@@ -140,8 +140,8 @@ func (p *page) placeText(place string) string {
 
 func placesOf(o *Outcome) []string {
 	found := map[string]bool{}
-	for i := range o.Secrets {
-		found[placeOf(o.Secrets[i].ARN)] = true
+	for s := range o.All() {
+		found[placeOf(s.ARN)] = true
 	}
 	return sortedKeys(found)
 }

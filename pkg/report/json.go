@@ -3,10 +3,12 @@ package report
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"strconv"
 	"time"
 	"unicode"
@@ -92,7 +94,7 @@ func (o *Outcome) WriteJSON(w io.Writer) error {
 	if o.Fleet() {
 		out.list("targets", len(o.Targets), func(i int) any { return o.Targets[i] })
 	}
-	out.list("secrets", len(o.Secrets), func(i int) any { return o.Secrets[i] })
+	each(out, "secrets", o.All())
 	out.list("operators", len(o.Operators), func(i int) any {
 		p := o.Operators[i]
 		p.Findings = orEmpty(p.Findings)
@@ -105,7 +107,7 @@ func (o *Outcome) WriteJSON(w io.Writer) error {
 	out.last("notes", append([]string{NotVisible}, o.Notes...))
 	out.raw("}\n")
 	if out.err == nil {
-		out.err = out.w.Flush()
+		out.err = cmp.Or(o.Err(), out.w.Flush())
 	}
 	if out.err != nil {
 		return fmt.Errorf("writing the report: %w", out.err)
@@ -175,6 +177,18 @@ func (j *jsonWriter) list(name string, n int, item func(int) any) {
 		j.raw("\n  ")
 	}
 	j.raw("],\n")
+}
+
+// each is a list of which nobody knows how many items come.
+func each[T any](j *jsonWriter, name string, items iter.Seq[T]) {
+	j.raw("  " + strconv.Quote(name) + ": [")
+	before, after := "\n    ", ""
+	for item := range items {
+		j.raw(before)
+		j.value(item, "    ")
+		before, after = ",\n    ", "\n  "
+	}
+	j.raw(after + "],\n")
 }
 
 // escapeUnprintable writes what a terminal would act on, or not show, as \u escapes. encoding/json escapes the C0 controls only; outside

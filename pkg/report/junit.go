@@ -80,8 +80,7 @@ func (o *Outcome) WriteJUnit(w io.Writer) error {
 	if !o.Fleet() {
 		suite("", "")
 	}
-	for i := range o.Secrets {
-		s := &o.Secrets[i]
+	for s := range o.All() {
 		into := suite(s.Account, s.Region)
 		into.Cases = append(into.Cases, junitCaseOf(secretName(s), "secret", s.Verdict, s.Reason, s.NextRotation, s.Findings, o.At))
 	}

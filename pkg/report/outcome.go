@@ -22,7 +22,7 @@ type Outcome struct {
 	Mode    repair.Mode
 	At      time.Time // the moment against which a rotation is overdue; it is not part of the JSON
 
-	// Secrets speak of the state after the changes, as it was read again.
+	// Secrets speak of the state after the changes, as it was read again. Of a large account's they are not all: All gives these.
 	Secrets   []Secret
 	Functions int // rotation functions that were read
 	Operators []Operator
@@ -38,6 +38,8 @@ type Outcome struct {
 	News []ledger.Transition
 	// Timeline is for the page: nil where no ledger remembers, or nobody asked. It is not part of the JSON.
 	Timeline *Timeline
+
+	quiet *quiet // secrets without findings of an account that has many
 }
 
 // Secret is the answer for one secret.
@@ -101,7 +103,7 @@ func (o *Outcome) Add(j *drift.Judgement) {
 		o.Account, o.Region = j.Setup.Account, j.Setup.Region
 	}
 	for i := range j.Secrets {
-		o.Secrets = append(o.Secrets, secretOf(j, &j.Secrets[i]))
+		o.add(secretOf(j, &j.Secrets[i]))
 	}
 }
 
@@ -131,6 +133,13 @@ func secretOf(judgement *drift.Judgement, j *drift.SecretJudgement) Secret {
 
 // Replace puts the secrets of verified judgements in the place of what was said of them before.
 func (o *Outcome) Replace(verified []drift.Judgement) {
+	again := map[rotation.ARN]bool{}
+	for i := range verified {
+		for k := range verified[i].Secrets {
+			again[verified[i].Secrets[k].Secret.ARN] = true
+		}
+	}
+	o.recall(again)
 	at := make(map[rotation.ARN]int, len(o.Secrets))
 	for i := range o.Secrets {
 		at[o.Secrets[i].ARN] = i
@@ -192,6 +201,9 @@ func (o *Outcome) Sort() {
 	slices.SortStableFunc(o.Secrets, func(a, b Secret) int {
 		return cmp.Or(cmp.Compare(a.ARN, b.ARN), cmp.Compare(a.Name, b.Name))
 	})
+	if o.quiet != nil {
+		slices.SortStableFunc(o.quiet.at, func(a, b quietAt) int { return cmp.Compare(a.arn, b.arn) })
+	}
 	slices.SortStableFunc(o.Operators, func(a, b Operator) int {
 		return cmp.Or(cmp.Compare(a.Principal, b.Principal), cmp.Compare(a.May, b.May))
 	})
@@ -232,12 +244,17 @@ func (o *Outcome) Summary() Summary {
 	if o.Fleet() {
 		return o.fleetSummary()
 	}
-	s := Summary{Secrets: len(o.Secrets), Functions: o.Functions, ByVerdict: map[drift.Verdict]int{}}
+	s := Summary{Secrets: o.Count(), Functions: o.Functions, ByVerdict: map[drift.Verdict]int{}}
 	for _, v := range Verdicts {
 		s.ByVerdict[v] = 0
 	}
 	for i := range o.Secrets {
 		s.ByVerdict[o.Secrets[i].Verdict]++
+	}
+	if o.quiet != nil {
+		for i := range o.quiet.at {
+			s.ByVerdict[o.quiet.at[i].verdict]++
+		}
 	}
 	return s
 }
@@ -276,6 +293,11 @@ func (o *Outcome) WorstVerdict() drift.Verdict {
 	}
 	for i := range o.Secrets {
 		note(o.Secrets[i].Verdict)
+	}
+	if o.quiet != nil {
+		for i := range o.quiet.at {
+			note(o.quiet.at[i].verdict)
+		}
 	}
 	for i := range o.Operators {
 		note(o.Operators[i].Verdict)
@@ -326,10 +348,8 @@ func soonest(a, b *Secret) int {
 // WithVerdict are the secrets whose verdict pick takes, soonest next rotation first.
 func (o *Outcome) WithVerdict(pick func(drift.Verdict) bool) []*Secret {
 	var picked []*Secret
-	for i := range o.Secrets {
-		if pick(o.Secrets[i].Verdict) {
-			picked = append(picked, &o.Secrets[i])
-		}
+	for s := range o.all(pick) {
+		picked = append(picked, s)
 	}
 	slices.SortStableFunc(picked, soonest)
 	return picked

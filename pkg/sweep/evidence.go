@@ -35,16 +35,19 @@ func (s *Sweeper) evidence(ctx context.Context, outcome *report.Outcome, run *le
 		return fmt.Errorf("reading the last verdicts: %w", err)
 	}
 	run.Verdicts = map[drift.Verdict]int{}
-	seen := make([]ledger.VerdictChange, len(outcome.Secrets))
-	for i := range outcome.Secrets {
-		secret := &outcome.Secrets[i]
-		run.Verdicts[secret.Verdict]++
-		seen[i] = ledger.VerdictChange{Secret: string(secret.ARN), Is: secret.Verdict, Reason: verdictReason(secret)}
+	known := make(map[string]bool, len(stored))
+	for i := range stored {
+		known[stored[i].Secret] = true
 	}
-	// A secret that never rotated is no news, one that does not any more is.
-	run.Changed = slices.DeleteFunc(ledger.ChangedVerdicts(stored, seen, run.Complete), func(c ledger.VerdictChange) bool {
-		return c.Was == "" && c.Is == drift.Skipped
-	})
+	var seen []ledger.VerdictChange
+	for secret := range outcome.All() {
+		run.Verdicts[secret.Verdict]++
+		if secret.Verdict == drift.Skipped && !known[string(secret.ARN)] {
+			continue // one that never rotated is no news, one that does not any more is
+		}
+		seen = append(seen, ledger.VerdictChange{Secret: string(secret.ARN), Is: secret.Verdict, Reason: verdictReason(secret)})
+	}
+	run.Changed = ledger.ChangedVerdicts(stored, seen, run.Complete)
 	if run.Exemptions, err = s.inForce(ctx); err != nil {
 		return err
 	}

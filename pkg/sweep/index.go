@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/rotationguard/rotationguard/pkg/drift"
 	"github.com/rotationguard/rotationguard/pkg/ledger"
 	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
@@ -23,6 +24,55 @@ func (x *index) add(g *rotation.Group) {
 			Policies: texts(uses.Policies), Masters: texts(uses.Masters), Keys: texts(uses.Keys),
 		})
 	}
+}
+
+// judged are as much of the judgements as says which functions they were of.
+func (x *index) judged() []drift.Judgement {
+	all := make([]drift.Judgement, len(x.functions))
+	for i := range x.functions {
+		all[i].Setup.Function.ARN = rotation.ARN(x.functions[i].Function)
+	}
+	return all
+}
+
+// namings are the secrets of judgements and their masters, each with what it names.
+type namings struct {
+	seen             map[rotation.ARN]bool
+	secrets, masters []ledger.Naming
+}
+
+// add takes the secrets of a judgement, which is not kept.
+func (n *namings) add(j *drift.Judgement) {
+	if n.seen == nil {
+		n.seen = map[rotation.ARN]bool{}
+	}
+	for i := range j.Setup.Secrets {
+		if s := &j.Setup.Secrets[i]; s.Kind == rotation.KindLambda && s.ARN != "" && !n.seen[s.ARN] {
+			n.seen[s.ARN] = true
+			n.secrets = append(n.secrets, namingOf(s))
+		}
+	}
+	for _, m := range j.Setup.Masters {
+		if m.ARN != "" {
+			n.masters = append(n.masters, namingOf(&m))
+		}
+	}
+}
+
+func namingOf(s *rotation.Secret) ledger.Naming {
+	return ledger.Naming{Secret: string(s.ARN), Function: string(s.FunctionARN), Key: s.KMSKeyID}
+}
+
+// all are the namings, each secret once.
+func (n *namings) all() []ledger.Naming {
+	all := n.secrets
+	for _, m := range n.masters {
+		if !n.seen[rotation.ARN(m.Secret)] {
+			n.seen[rotation.ARN(m.Secret)] = true
+			all = append(all, m)
+		}
+	}
+	return all
 }
 
 func texts(arns []rotation.ARN) []string {

@@ -15,6 +15,8 @@ import (
 // operated collects what operators act on and what the ledger's index keeps, while the groups go by.
 type operated struct {
 	index     index
+	namings   namings
+	whole     bool // a plan is made of the judgements
 	wanted    bool
 	secrets   []rotation.Secret
 	functions map[rotation.ARN]bool

@@ -36,8 +36,7 @@ func NewSighted() *Sighted {
 // Add takes an outcome of one account and Region. complete says that all of it was read that could be: what is not in it is no more.
 func (s *Sighted) Add(o *report.Outcome, complete bool) {
 	s.swept(o.Account, o.Region, complete)
-	for i := range o.Secrets {
-		secret := &o.Secrets[i]
+	for secret := range o.All() {
 		s.thing(secret.Verdict, secret.ARN, secret.FunctionARN, secret.RoleARN)
 		for _, f := range secret.Findings {
 			s.add(f, secret.Verdict, secret.Reason)
@@ -94,7 +93,9 @@ func (s *Sighted) thing(verdict drift.Verdict, names ...rotation.ARN) {
 	for _, name := range names {
 		if name != "" {
 			s.read[name] = true
-			s.unread[name] = s.unread[name] || verdict == drift.Unknown
+			if verdict == drift.Unknown {
+				s.unread[name] = true
+			}
 		}
 	}
 }

@@ -78,7 +78,7 @@ func (s *Sweeper) Sweep(ctx context.Context, scope rotation.Scope) (report.Outco
 // Plan is the left half of the line: what stands, and what would be written. In mode report the plan is empty.
 func (s *Sweeper) Plan(ctx context.Context, scope rotation.Scope) (report.Outcome, repair.Plan, error) {
 	outcome := s.outcome()
-	acted := operated{wanted: len(s.Operators) > 0}
+	acted := operated{wanted: len(s.Operators) > 0, whole: s.Repair.Mode.Writes()}
 	s.known = scope.Known
 	judgements, complete, err := s.find(ctx, scope, &outcome, &acted)
 	if err != nil {
@@ -92,7 +92,7 @@ func (s *Sweeper) Plan(ctx context.Context, scope rotation.Scope) (report.Outcom
 	}
 	history := repair.History{At: s.now(), Complete: complete}
 	if s.Ledger != nil {
-		if history, err = repair.Remember(ctx, s.Ledger, judgements, complete, s.now()); err != nil {
+		if history, err = s.remember(ctx, judgements, &acted, complete); err != nil {
 			return outcome, repair.Plan{}, fmt.Errorf("using the ledger: %w", err)
 		}
 		if err := s.Ledger.ObserveFunctions(ctx, acted.index.functions, complete); err != nil {
@@ -105,7 +105,7 @@ func (s *Sweeper) Plan(ctx context.Context, scope rotation.Scope) (report.Outcom
 		}
 	}
 	if complete && s.Ledger != nil && s.Clients.IAM != nil {
-		if history.Orphans, err = repair.ReadOrphans(ctx, s.Clients, s.Ledger, judgements, s.Account, s.Region); err != nil {
+		if history.Orphans, err = repair.ReadOrphans(ctx, s.Clients, s.Ledger, acted.index.judged(), s.Account, s.Region); err != nil {
 			return outcome, repair.Plan{}, fmt.Errorf("reading what earlier runs wrote: %w", err)
 		}
 	}
@@ -167,7 +167,7 @@ func (s *Sweeper) Rollback(ctx context.Context, run string, undoing repair.Undoi
 	if err != nil {
 		return outcome, err
 	}
-	judgements, complete, err := s.find(ctx, scope, &outcome, &operated{})
+	judgements, complete, err := s.find(ctx, scope, &outcome, &operated{whole: true})
 	if err != nil {
 		return outcome, err
 	}
@@ -251,7 +251,7 @@ func (s *Sweeper) judge(ctx context.Context, scope rotation.Scope) ([]drift.Judg
 }
 
 // find reads the setups in scope as they stand and compares each with its contract. The outcome takes every answer; a judgement is
-// kept whole only where a plan may have to do with it or with another function of its role. complete says that the whole account was read.
+// kept only where a plan is made, and whole only where that may have to do with it or with another function of its role. complete says that the whole account was read.
 func (s *Sweeper) find(ctx context.Context, scope rotation.Scope, outcome *report.Outcome, acted *operated) (judgements []drift.Judgement, complete bool, err error) {
 	complete = scope.All()
 	for group, err := range s.groups(ctx, scope) {
@@ -268,13 +268,19 @@ func (s *Sweeper) find(ctx context.Context, scope rotation.Scope, outcome *repor
 		concerned := false
 		for i := range judged {
 			outcome.Add(&judged[i])
+			if !acted.whole {
+				acted.namings.add(&judged[i])
+			}
 			concerned = concerned || repair.Concerns(&judged[i])
 		}
 		for i := range judged {
-			if !concerned {
-				judged[i] = remembered(&judged[i])
+			switch {
+			case !acted.whole: // nothing is planned
+			case concerned:
+				judgements = append(judgements, judged[i])
+			default:
+				judgements = append(judgements, remembered(&judged[i]))
 			}
-			judgements = append(judgements, judged[i])
 		}
 	}
 	if s.Continue.unread(outcome) {
@@ -292,6 +298,15 @@ func remembered(j *drift.Judgement) drift.Judgement {
 		slim.Setup.Secrets = append(slim.Setup.Secrets, rotation.Secret{ARN: secret.ARN, Name: secret.Name, Kind: secret.Kind, FunctionARN: secret.FunctionARN, KMSKeyID: secret.KMSKeyID})
 	}
 	return slim
+}
+
+// remember puts what was read into the ledger's index. What earlier runs know matters only where something may be written.
+func (s *Sweeper) remember(ctx context.Context, judgements []drift.Judgement, acted *operated, complete bool) (repair.History, error) {
+	if acted.whole {
+		return repair.Remember(ctx, s.Ledger, judgements, complete, s.now())
+	}
+	_, err := s.Ledger.ObserveSecrets(ctx, s.now(), acted.namings.all(), complete)
+	return repair.History{At: s.now(), Complete: complete}, err
 }
 
 func (s *Sweeper) outcome() report.Outcome {

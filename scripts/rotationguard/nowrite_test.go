@@ -18,6 +18,7 @@ var valueOf = map[string][]string{
 	"mode":           {"report"},
 	"no-color":       {"true"},
 	"out":            {"result"},
+	"plan-calls":     {"true"},
 	"output":         {"text", "json", "html", "csv", "junit", "sarif", "ocsf", "asff"},
 	"alert-topic":    {""}, // it publishes
 	"profile":        {""}, // there is none in the test's folder

@@ -31,6 +31,7 @@ type lineFlags struct {
 	fleetFlags    fleetFlags
 	alert         alertFlag
 	watching      watchFlags
+	planCalls     bool
 }
 
 type scopeFlags struct{ secrets, tags []string }
@@ -95,6 +96,7 @@ Exit codes: 0 all in sync; 2 drift found, or a change was refused or failed; 1 c
 	cmd.Flags().StringVar(&f.mode, "mode", "", "what may be written: report, repair or enforce (default: the configuration's, report)")
 	cmd.Flags().StringVar(&f.snapshot, "snapshot", "", "read this file, which \"rotationguard snapshot save\" wrote, instead of an account")
 	cmd.Flags().BoolVar(&f.allQualifiers, "all-qualifiers", false, "also report public and foreign grants on versions and aliases that no secret names")
+	cmd.Flags().BoolVar(&f.planCalls, "plan-calls", false, "say which AWS calls a sweep of the whole account makes and how long they take at least; only lists are read")
 	_ = cmd.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions([]string{"report", "repair", "enforce"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
@@ -112,6 +114,9 @@ func (f *lineFlags) sweep(cmd *cobra.Command) error {
 	}
 	if err != nil {
 		return err
+	}
+	if f.planCalls {
+		return f.printCalls(cmd, scope)
 	}
 	if f.watching.watch {
 		return f.watch(cmd, scope)
@@ -236,6 +241,7 @@ func (f *lineFlags) fromSnapshot(l *line, settings sweep.Settings) error {
 // finish prints the outcome. An error that came after something had been written stands in the report; any other is all there is to say.
 func (f *lineFlags) finish(cmd *cobra.Command, l *line, outcome report.Outcome, err error) error {
 	l.progress.wait()
+	defer func() { _ = outcome.Close() }() // it has been read
 	if err != nil && !wrote(&outcome) {
 		return err
 	}

@@ -1,0 +1,173 @@
+package report
+
+import (
+	"cmp"
+	"errors"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/rotationguard/rotationguard/pkg/drift"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
+	"github.com/rotationguard/rotationguard/pkg/spill"
+)
+
+// wholeSecrets is how many secrets an outcome keeps in memory as they are. Of those beyond, the ones without a finding are set aside: they are in
+// sync or skipped, and a large account's are most of its secrets.
+const wholeSecrets = 2000
+
+// quiet are the secrets that an outcome has set aside.
+type quiet struct {
+	store spill.Store
+	at    []quietAt
+	needs [][]need
+	err   error // of the first that could not be read again
+}
+
+type quietAt struct {
+	arn     rotation.ARN
+	verdict drift.Verdict
+	at      spill.Ref
+}
+
+// quietSecret is a secret as it is set aside: all of it but what only a secret with a finding has.
+type quietSecret struct {
+	ARN      rotation.ARN      `json:"a"`
+	Name     string            `json:"n"`
+	Kind     rotation.Kind     `json:"k"`
+	Function rotation.ARN      `json:"f,omitempty"`
+	Role     rotation.ARN      `json:"r,omitempty"`
+	Key      string            `json:"y,omitempty"`
+	Strategy rotation.Strategy `json:"s,omitempty"`
+	Source   rotation.Source   `json:"o,omitempty"`
+	Master   rotation.ARN      `json:"m,omitempty"`
+	Verdict  drift.Verdict     `json:"v"`
+	CanWork  *bool             `json:"w,omitempty"`
+	Next     *time.Time        `json:"x,omitempty"`
+	Reason   string            `json:"e,omitempty"`
+	Notes    []string          `json:"t,omitempty"`
+	Decided  bool              `json:"d,omitempty"`
+	Pending  string            `json:"p,omitempty"`
+	Needs    int               `json:"u"`
+	Tags     map[string]string `json:"g,omitempty"`
+}
+
+// add sets a secret aside and says whether it could be.
+func (q *quiet) add(s *Secret) bool {
+	needs := slices.IndexFunc(q.needs, func(n []need) bool { return slices.Equal(n, s.needs) })
+	if needs < 0 {
+		needs = len(q.needs)
+		q.needs = append(q.needs, s.needs)
+	}
+	at, err := q.store.Put(quietSecret{
+		s.ARN, s.Name, s.Kind, s.FunctionARN, s.RoleARN, s.KMSKeyID, s.Strategy, s.StrategySource, s.Master, s.Verdict, s.RotationCanWork, s.NextRotation,
+		s.Reason, s.Notes, s.Decided, s.pending, needs, s.Tags,
+	})
+	if err != nil {
+		return false // it is kept in memory instead
+	}
+	q.at = append(q.at, quietAt{s.ARN, s.Verdict, at})
+	return true
+}
+
+func (q *quiet) get(i int) (*Secret, error) {
+	var s quietSecret
+	if err := q.store.Get(q.at[i].at, &s); err != nil {
+		return nil, err
+	}
+	return &Secret{
+		ARN: s.ARN, Name: s.Name, Kind: s.Kind, FunctionARN: s.Function, RoleARN: s.Role, KMSKeyID: s.Key, Strategy: s.Strategy, StrategySource: s.Source,
+		Master: s.Master, Verdict: s.Verdict, RotationCanWork: s.CanWork, NextRotation: s.Next, Reason: s.Reason, Notes: s.Notes, Decided: s.Decided,
+		Tags: s.Tags, pending: s.Pending, needs: q.needs[s.Needs],
+	}, nil
+}
+
+// add takes a secret into the outcome, or sets it aside.
+func (o *Outcome) add(s Secret) {
+	if len(o.Secrets) >= wholeSecrets && len(s.Findings) == 0 && !Drift(s.Verdict) && s.Account == "" {
+		if o.quiet == nil {
+			o.quiet = &quiet{}
+		}
+		if o.quiet.add(&s) {
+			return
+		}
+	}
+	o.Secrets = append(o.Secrets, s)
+}
+
+// Count is how many secrets there are.
+func (o *Outcome) Count() int {
+	if o.quiet == nil {
+		return len(o.Secrets)
+	}
+	return len(o.Secrets) + len(o.quiet.at)
+}
+
+// All gives every secret, those that were set aside too, by ARN once the outcome is sorted. Err says whether all of them
+// could be read.
+func (o *Outcome) All() iter.Seq[*Secret] {
+	return o.all(func(drift.Verdict) bool { return true })
+}
+
+func (o *Outcome) all(pick func(drift.Verdict) bool) iter.Seq[*Secret] {
+	return func(yield func(*Secret) bool) {
+		aside := 0
+		before := func(arn rotation.ARN, last bool) bool {
+			for q := o.quiet; q != nil && aside < len(q.at) && (last || q.at[aside].arn < arn); aside++ {
+				if !pick(q.at[aside].verdict) {
+					continue
+				}
+				s, err := q.get(aside)
+				if err != nil {
+					q.err = cmp.Or(q.err, err)
+					continue
+				}
+				if !yield(s) {
+					return false
+				}
+			}
+			return true
+		}
+		for i := range o.Secrets {
+			s := &o.Secrets[i]
+			if !before(s.ARN, false) || pick(s.Verdict) && !yield(s) {
+				return
+			}
+		}
+		before("", true)
+	}
+}
+
+// Err says why a secret that was set aside could not be read again, nil where all could be.
+func (o *Outcome) Err() error {
+	if o.quiet == nil {
+		return nil
+	}
+	return o.quiet.err
+}
+
+// Close frees what was set aside: the outcome is not read any more.
+func (o *Outcome) Close() error {
+	if o.quiet == nil {
+		return nil
+	}
+	return errors.Join(o.quiet.store.Close())
+}
+
+// recall takes secrets that were set aside into memory again, where they can be changed.
+func (o *Outcome) recall(which map[rotation.ARN]bool) {
+	if o.quiet == nil {
+		return
+	}
+	kept := o.quiet.at[:0]
+	for i, at := range o.quiet.at {
+		if which[at.arn] {
+			if s, err := o.quiet.get(i); err == nil {
+				o.Secrets = append(o.Secrets, *s)
+				continue
+			}
+		}
+		kept = append(kept, at)
+	}
+	o.quiet.at = kept
+}

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"os"
@@ -30,6 +31,7 @@ const (
 // How often a call is tried: throttling ends by waiting, while a server that fails or is not there mostly stays so.
 const (
 	throttledAttempts = 8
+	throttledRounds   = 4 // each of callTimeout
 	failedAttempts    = 4
 )
 
@@ -149,9 +151,42 @@ func Bounded(cfg aws.Config) aws.Config {
 // retryer is the SDK's, patient with throttling only.
 type retryer struct{ *retry.Standard }
 
+// GetRetryToken says whether a call may be made again, and waits for that: however many calls fail, those that are made again stay few, and
+// draw on the same quota as all others.
+func (r retryer) GetRetryToken(ctx context.Context, failed error) (func(error) error, error) {
+	if t := turnOf(ctx); t != nil {
+		throttled := isThrottled(failed)
+		if throttled {
+			t.bucket.throttled(time.Now())
+		}
+		for !t.retries.take(time.Now()) {
+			if !throttled {
+				return nil, errNoRetries
+			}
+			select {
+			case <-time.After(time.Second):
+			case <-ctx.Done():
+				return nil, errNoRetries
+			}
+		}
+		if t.bucket.wait(ctx) != nil {
+			return nil, errNoRetries
+		}
+	}
+	return r.Standard.GetRetryToken(ctx, failed)
+}
+
+// errNoRetries stands beside the error that is not tried again.
+var errNoRetries = errors.New("too many calls have failed to try it again")
+
+func isThrottled(err error) bool {
+	_, throttled := retry.DefaultThrottleErrorCodes[code(err)]
+	return throttled
+}
+
 // RetryDelay ends the attempts with the error at hand when another one is not worth it.
 func (r retryer) RetryDelay(attempt int, err error) (time.Duration, error) {
-	if _, throttled := retry.DefaultThrottleErrorCodes[code(err)]; !throttled && attempt >= failedAttempts {
+	if !isThrottled(err) && attempt >= failedAttempts {
 		return 0, err
 	}
 	return r.Standard.RetryDelay(attempt, err)

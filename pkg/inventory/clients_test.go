@@ -44,7 +44,7 @@ func TestEveryQuotaIsDrawnOn(t *testing.T) {
 		}
 	}
 	for _, b := range newBuckets(0, nil, false) {
-		if b.Burst() < 1 {
+		if b.limiter.Burst() < 1 {
 			t.Errorf("a bucket without burst never lets a call through")
 		}
 	}

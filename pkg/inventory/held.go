@@ -1,10 +1,6 @@
 package inventory
 
-import (
-	"context"
-
-	"golang.org/x/time/rate"
-)
+import "context"
 
 // Held is a request quota that calls are waiting for.
 type Held struct {
@@ -14,13 +10,13 @@ type Held struct {
 }
 
 // turn waits for a turn at a quota, and lets it be seen.
-func (r *Reader) turn(ctx context.Context, p pool, bucket *rate.Limiter) error {
-	if bucket.Allow() {
+func (r *Reader) turn(ctx context.Context, p pool, b *bucket) error {
+	if b.free() {
 		return nil
 	}
-	r.waiting(p, 1, float64(bucket.Limit()))
-	defer r.waiting(p, -1, float64(bucket.Limit()))
-	return bucket.Wait(ctx)
+	r.waiting(p, 1, float64(b.limiter.Limit()))
+	defer r.waiting(p, -1, float64(b.limiter.Limit()))
+	return b.wait(ctx)
 }
 
 func (r *Reader) waiting(p pool, calls int, perSecond float64) {

@@ -196,14 +196,14 @@ func (r *run) priced(p *planner) CallPlan {
 	for _, call := range slices.Sorted(maps.Keys(p.calls)) {
 		if n := p.calls[call]; n > 0 {
 			row := PlannedCall{Call: call, Count: n, AtMost: p.atMost[call]}
-			if at := poolOf(call); buckets[at] != nil {
+			if at := poolOf(call); buckets[at].limited() {
 				row.Quota, pooled[at] = string(at), pooled[at]+n
 			}
 			plan.Calls, plan.Total = append(plan.Calls, row), plan.Total+n
 		}
 	}
 	for at, n := range pooled {
-		perSecond := float64(buckets[at].Limit())
+		perSecond := float64(buckets[at].own)
 		plan.Quotas = append(plan.Quotas, PlannedPool{string(at), n, perSecond, float64(n) / perSecond})
 		plan.Floor = max(plan.Floor, float64(n)/perSecond)
 	}

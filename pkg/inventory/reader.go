@@ -73,7 +73,8 @@ type Reader struct {
 // New makes a reader of the account that the clients are of.
 func New(clients Clients, options Options) *Reader {
 	r := &Reader{options: options, calls: map[string]int{}, sites: map[string]*site{}, roles: map[rotation.ARN]rotation.ARN{}}
-	r.home = &site{reader: r, clients: clients, home: true, buckets: newBuckets(options.QuotaShare, options.Rates, options.Unthrottled)}
+	r.home = r.newSite(clients)
+	r.home.home = true
 	return r
 }
 

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"sync"
 
-	"golang.org/x/time/rate"
-
 	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
 
@@ -17,7 +15,8 @@ type site struct {
 	reader  *Reader
 	clients Clients
 	home    bool // the account whose secrets are listed: its credentials failing ends the run
-	buckets map[pool]*rate.Limiter
+	buckets map[pool]*bucket
+	retries *retries
 
 	mu   sync.Mutex
 	down map[string]outage // by service
@@ -39,23 +38,48 @@ func ask[In, Out, Opt any](ctx context.Context, s *site, call string, do func(co
 	if err := s.outageOf(service); err != nil {
 		return nil, err
 	}
-	if p := poolOf(call); s.buckets[p] != nil {
-		if err := s.reader.turn(ctx, p, s.buckets[p]); err != nil {
-			if ctx.Err() == nil { // a turn after the deadline is refused at once, by an error without a type
-				err = context.DeadlineExceeded
-			}
-			return nil, &stoppedError{fmt.Errorf("waiting for a turn at %s: %w", call, err)}
+	p := poolOf(call)
+	bucket := s.buckets[p]
+	if err := s.reader.turn(ctx, p, bucket); err != nil {
+		if ctx.Err() == nil { // a turn after the deadline is refused at once, by an error without a type
+			err = context.DeadlineExceeded
 		}
+		return nil, &stoppedError{fmt.Errorf("waiting for a turn at %s: %w", call, err)}
 	}
 	s.reader.count(call)
-	bounded, cancel := context.WithTimeoutCause(ctx, callTimeout, errSilent)
-	defer cancel()
-	out, err := do(bounded, in, opts...)
+	s.retries.called()
+	var out *Out
+	var err error
+	for range throttledRounds { // a turn may be longer than an answer is waited for
+		bounded, cancel := context.WithTimeoutCause(context.WithValue(ctx, turnKey{}, &turn{bucket, s.retries}), callTimeout, errSilent)
+		out, err = do(bounded, in, opts...)
+		cancel()
+		if !isThrottled(err) || ctx.Err() != nil {
+			break
+		}
+	}
 	if err != nil && ctx.Err() != nil {
 		return nil, &stoppedError{ctx.Err()}
 	}
 	s.note(service, err)
 	return out, err
+}
+
+// turn is what a call's attempts draw on. The SDK asks the retryer before each of them, and gives it nothing but the call's context.
+type turn struct {
+	bucket  *bucket
+	retries *retries
+}
+
+type turnKey struct{}
+
+func turnOf(ctx context.Context) *turn {
+	t, _ := ctx.Value(turnKey{}).(*turn)
+	return t
+}
+
+func (r *Reader) newSite(clients Clients) *site {
+	return &site{reader: r, clients: clients, buckets: newBuckets(r.options.QuotaShare, r.options.Rates, r.options.Unthrottled), retries: newRetries()}
 }
 
 var errSilent = errors.New("no answer in time")
@@ -170,7 +194,7 @@ func (r *run) member(ctx context.Context, account string) (*site, error) {
 	if err != nil || !ok {
 		return nil, err
 	}
-	s = &site{reader: r.reader, clients: clients, buckets: newBuckets(r.reader.options.QuotaShare, r.reader.options.Rates, r.reader.options.Unthrottled)}
+	s = r.reader.newSite(clients)
 	r.reader.mu.Lock()
 	r.reader.sites[account] = s
 	r.reader.mu.Unlock()

@@ -8,12 +8,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	"github.com/rotationguard/rotationguard/pkg/sweep"
 )
 
 func main() {
-	sweep.Frugal()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()

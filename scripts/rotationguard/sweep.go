@@ -179,6 +179,7 @@ func (f *lineFlags) line(cmd *cobra.Command, command string) (*line, error) {
 	if f.snapshot != "" {
 		return l, f.fromSnapshot(l, settings)
 	}
+	sweep.Frugal()
 	ctx := cmd.Context()
 	cfg, err := f.accountFlags.load(ctx)
 	if err != nil {

@@ -30,6 +30,7 @@ type early struct {
 	read     map[rotation.ARN]earlyFunction
 	policies map[rotation.ARN]spill.Ref // of functions
 	queues   [3][]rotation.ARN
+	changed  map[rotation.ARN]int64 // of secrets that are queued or wait
 }
 
 // What is read early, in the order in which one leads to the other.
@@ -45,7 +46,7 @@ type earlyFunction struct {
 }
 
 func newEarly(ctx context.Context, r *run) *early {
-	e := &early{run: r, ctx: ctx, known: map[rotation.ARN]bool{}, busy: map[rotation.ARN]bool{}, taken: map[rotation.ARN]bool{}, waits: map[rotation.ARN][]rotation.ARN{}, read: map[rotation.ARN]earlyFunction{}, policies: map[rotation.ARN]spill.Ref{}}
+	e := &early{run: r, ctx: ctx, known: map[rotation.ARN]bool{}, busy: map[rotation.ARN]bool{}, taken: map[rotation.ARN]bool{}, waits: map[rotation.ARN][]rotation.ARN{}, read: map[rotation.ARN]earlyFunction{}, policies: map[rotation.ARN]spill.Ref{}, changed: map[rotation.ARN]int64{}}
 	e.more = sync.NewCond(&e.mu)
 	return e
 }
@@ -68,12 +69,22 @@ func (e *early) add(w *waiting) {
 		e.known[w.function] = true
 		e.queues[earlyConfiguration] = append(e.queues[earlyConfiguration], w.function)
 	}
+	e.changed[w.arn] = w.changed
 	if f, ok := e.read[w.function]; !ok {
 		e.waits[w.function] = append(e.waits[w.function], w.arn)
 	} else if f.function.Presence == rotation.Present {
 		e.queues[earlySecretPolicy] = append(e.queues[earlySecretPolicy], w.arn)
 	}
 	e.more.Broadcast()
+}
+
+// changedOf is when a secret that was queued was last changed.
+func (e *early) changedOf(arn rotation.ARN) int64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	changed := e.changed[arn]
+	delete(e.changed, arn)
+	return changed
 }
 
 func (e *early) work(kind int) {
@@ -89,7 +100,7 @@ func (e *early) work(kind int) {
 		case earlyFunctionPolicy:
 			err = e.functionPolicy(arn)
 		case earlySecretPolicy:
-			_, err = e.run.own.get(arn, func() (rotation.Policy, error) { return e.run.secretPolicy(e.ctx, arn) })
+			_, err = e.run.ownPolicy(e.ctx, arn, e.changedOf(arn))
 		}
 		if err != nil {
 			e.mu.Lock()
@@ -207,6 +218,28 @@ func (r *run) functionPolicyOnce(ctx context.Context, arn rotation.ARN) (rotatio
 		}
 	}
 	return r.functionPolicy(ctx, arn)
+}
+
+// ownPolicy is the resource policy of a secret that was last changed at a moment: read once, or known to be none.
+func (r *run) ownPolicy(ctx context.Context, arn rotation.ARN, changed int64) (rotation.Policy, error) {
+	return r.own.get(arn, func() (rotation.Policy, error) {
+		if r.marking && r.reader.proven(arn, changed) {
+			return rotation.Policy{Source: rotation.PolicySecret, Presence: rotation.Absent}, nil
+		}
+		p, err := r.secretPolicy(ctx, arn)
+		if err == nil && r.marking {
+			r.reader.note(arn, changed, &p)
+		}
+		return p, err
+	})
+}
+
+// changedOf is when a secret was last changed, in Unix seconds; 0 where nobody knows.
+func changedOf(s *rotation.Secret) int64 {
+	if s.LastChanged == nil || len(s.Gaps) > 0 {
+		return 0
+	}
+	return s.LastChanged.Unix()
 }
 
 // settledAfter is how long after a function's last change its tags are taken to stand in the index of all tagged resources too.

@@ -32,6 +32,7 @@ type waiting struct {
 	function rotation.ARN // that rotates it
 	role     rotation.ARN // that a partner rotates it with
 	at       spill.Ref
+	changed  int64 // see changedOf
 	picked   bool
 	deleting bool
 	checked  bool
@@ -132,7 +133,7 @@ func (l *lister) keep(s *rotation.Secret) (*waiting, error) {
 func (r *run) wait(s *rotation.Secret, picked, many bool) (waiting, error) {
 	r.declare(s)
 	// A copy: what the SDK decodes lies in memory beside all else of its page.
-	w := waiting{arn: rotation.ARN(strings.Clone(string(s.ARN))), picked: picked, deleting: s.Deleting, checked: r.checks(s), open: r.open(s)}
+	w := waiting{arn: rotation.ARN(strings.Clone(string(s.ARN))), changed: changedOf(s), picked: picked, deleting: s.Deleting, checked: r.checks(s), open: r.open(s)}
 	switch {
 	case s.Kind == rotation.KindLambda && s.FunctionARN != "":
 		w.function = rotation.ARN(strings.Clone(string(s.FunctionARN)))

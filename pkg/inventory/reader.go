@@ -63,9 +63,11 @@ type Reader struct {
 	home    *site
 	options Options
 
-	mu    sync.Mutex
-	calls map[string]int
-	sites map[string]*site              // other accounts, by id
+	mu            sync.Mutex
+	calls         map[string]int
+	sites         map[string]*site // other accounts, by id
+	marks, marked map[markKey]mark // to go by, and those that hold after the reading
+
 	roles map[rotation.ARN]rotation.ARN // of functions, as last read: which of them a later selection need not look at
 	held  map[pool]Held                 // calls that wait for their turn
 }

@@ -34,6 +34,7 @@ type run struct {
 	count   int                   // functions of the account, 0 while nobody asked
 	keyIDs  map[string]bool       // customer keys of the listed secrets, nil where nobody counts them
 	tags    *bulkTags             // nil where functions' tags are read one by one
+	marking bool                  // the whole account is read, and marks are used and made
 	early   *early                // nil where nothing is read before the account is listed
 	store   spill.Store           // what has been read and waits for its group
 }
@@ -54,6 +55,11 @@ func (r *run) groups(ctx context.Context, scope rotation.Scope, yield func(rotat
 	}
 	if scope.Known != nil {
 		return r.knownGroups(ctx, scope, yield)
+	}
+	if r.marking = scope.All() && !r.reader.options.Everything; r.marking {
+		r.reader.mu.Lock()
+		r.reader.marked = nil
+		r.reader.mu.Unlock()
 	}
 	if scope.All() && scope.After == "" {
 		r.early = newEarly(ctx, r)
@@ -438,7 +444,7 @@ func (r *run) fillMasters(ctx context.Context, s *rotation.Setup) error {
 			return err
 		}
 		if master.ARN != "" {
-			if master.Policy, err = r.own.get(master.ARN, func() (rotation.Policy, error) { return r.secretPolicy(ctx, master.ARN) }); err != nil {
+			if master.Policy, err = r.ownPolicy(ctx, master.ARN, changedOf(&master)); err != nil {
 				return err
 			}
 		}
@@ -496,7 +502,7 @@ func (r *run) fillSecretPolicies(ctx context.Context, s *rotation.Setup) error {
 			continue
 		}
 		g.Go(func() (err error) {
-			secret.Policy, err = r.own.get(secret.ARN, func() (rotation.Policy, error) { return r.secretPolicy(gctx, secret.ARN) })
+			secret.Policy, err = r.ownPolicy(gctx, secret.ARN, changedOf(secret))
 			return err
 		})
 	}

@@ -23,6 +23,7 @@ func conform(t *testing.T, fresh func(t *testing.T) (open func() ledger.Ledger))
 		{"a secret counts from when it names what it names", conformSecrets},
 		{"only a complete listing forgets secrets", conformForgets},
 		{"what functions rest on is what was seen last", conformFunctions},
+		{"marks are what was put last", conformMarks},
 		{"a finding is told when it is new, worse, resolved and reopened", conformFindings},
 		{"an alert that was not told is due again", conformUntold},
 		{"what was not covered is not resolved", conformCovers},
@@ -349,4 +350,22 @@ func conformExemptions(t *testing.T, open func() ledger.Ledger) {
 		t.Errorf("removing what is gone: %v, want ErrNotFound", err)
 	}
 	equal(t, "list", must[[]ledger.Exemption](t)(l.Exemptions(ctx)), []ledger.Exemption{a})
+}
+
+func conformMarks(t *testing.T, open func() ledger.Ledger) {
+	ctx := t.Context()
+	l := open()
+	if marks, err := l.Marks(ctx); err != nil || len(marks) > 0 {
+		t.Fatalf("a new ledger has %d bytes of marks, %v", len(marks), err)
+	}
+	for _, n := range []int{3, 30_000, 1, 0} {
+		marks := make([]byte, n*ledger.MarkSize)
+		for i := range marks {
+			marks[i] = byte(i * 7 >> 3)
+		}
+		ok(t, l.PutMarks(ctx, marks))
+		if got, err := open().Marks(ctx); err != nil || string(got) != string(marks) {
+			t.Errorf("%d marks: %d bytes come back, want %d, %v", n, len(got), len(marks), err)
+		}
+	}
 }

@@ -44,6 +44,7 @@ const (
 	itemExemption = "exemption#"
 	itemVerdict   = "verdict#"
 	itemPart      = "part#" // verdicts of a run that one item cannot hold
+	itemMarks     = "marks#"
 	itemSchema    = "schema"
 	itemPause     = "pause"
 	itemLease     = "lease"

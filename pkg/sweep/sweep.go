@@ -80,9 +80,13 @@ func (s *Sweeper) Plan(ctx context.Context, scope rotation.Scope) (report.Outcom
 	outcome := s.outcome()
 	acted := operated{wanted: len(s.Operators) > 0, whole: s.Repair.Mode.Writes()}
 	s.known = scope.Known
+	keep := s.recall(ctx, scope)
 	judgements, complete, err := s.find(ctx, scope, &outcome, &acted)
 	if err != nil {
 		return outcome, repair.Plan{}, err
+	}
+	if complete {
+		keep(ctx, &outcome)
 	}
 	if err := s.judgeOperators(ctx, scope, &outcome, &acted); err != nil {
 		return outcome, repair.Plan{}, err

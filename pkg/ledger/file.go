@@ -281,7 +281,20 @@ func (f *File) ObserveSecrets(_ context.Context, at time.Time, seen []Naming, co
 	if len(store) == 0 && len(forget) == 0 {
 		return records, nil
 	}
-	return records, f.update(func(tx *bolt.Tx) error {
+	// What a transaction writes is in memory until it ends, and a large account's index is large. One that is half written is written again.
+	for ; len(store) > atOnce; store = store[atOnce:] {
+		if err := f.putSecrets(store[:atOnce], nil); err != nil {
+			return nil, err
+		}
+	}
+	return records, f.putSecrets(store, forget)
+}
+
+// atOnce is how many records one transaction writes.
+const atOnce = 2000
+
+func (f *File) putSecrets(store []SecretRecord, forget []string) error {
+	return f.update(func(tx *bolt.Tx) error {
 		for _, r := range store {
 			if err := put(tx, bucketSecrets, []byte(r.Secret), r); err != nil {
 				return err

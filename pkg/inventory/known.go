@@ -153,7 +153,7 @@ func (k *knownRun) units() ([]*unit, []waiting, error) {
 	all := make([]waiting, len(k.secrets))
 	for i := range k.secrets {
 		var err error
-		if all[i], err = k.run.wait(&k.secrets[i], true, false); err != nil {
+		if all[i], err = k.run.wait(&k.secrets[i], true); err != nil {
 			return nil, nil, err
 		}
 	}

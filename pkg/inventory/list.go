@@ -22,10 +22,6 @@ const listPage = 100
 // ever.
 const sameToken = 10
 
-// manySecrets is how many secrets are listed with the tags of those that nothing rotates. Beyond, these are dropped: nothing but the page of
-// a secret without findings would show them, and they may be a hundred times as large as all the rest of the list.
-const manySecrets = 2000
-
 // waiting is the little of a secret that is kept in memory from its listing until its group is read.
 type waiting struct {
 	arn      rotation.ARN
@@ -113,7 +109,7 @@ func (l *lister) take(s rotation.Secret, more bool) error {
 
 // keep sets a secret aside.
 func (l *lister) keep(s *rotation.Secret) (*waiting, error) {
-	w, err := l.run.wait(s, l.scope.All() || picks(l.scope, s), len(l.kept) >= manySecrets)
+	w, err := l.run.wait(s, l.scope.All() || picks(l.scope, s))
 	if err != nil {
 		return nil, err
 	}
@@ -129,8 +125,8 @@ func (l *lister) keep(s *rotation.Secret) (*waiting, error) {
 	return &l.kept[len(l.kept)-1], nil
 }
 
-// wait declares a secret and sets it aside; many says that it is one of many.
-func (r *run) wait(s *rotation.Secret, picked, many bool) (waiting, error) {
+// wait declares a secret and sets it aside.
+func (r *run) wait(s *rotation.Secret, picked bool) (waiting, error) {
 	r.declare(s)
 	// A copy: what the SDK decodes lies in memory beside all else of its page.
 	w := waiting{arn: rotation.ARN(strings.Clone(string(s.ARN))), changed: changedOf(s), picked: picked, deleting: s.Deleting, checked: r.checks(s), open: r.open(s)}
@@ -141,10 +137,8 @@ func (r *run) wait(s *rotation.Secret, picked, many bool) (waiting, error) {
 		w.role = s.ExternalRole
 	case !picked:
 		return w, nil
-	case many && !r.reader.options.Everything:
-		s.Tags = nil
 	}
-	if r.keyIDs != nil && w.checked && s.KMSKeyID != "" && !strings.HasPrefix(s.KMSKeyID, awsAlias) {
+	if r.keyIDs != nil && w.checked && w.function+w.role != "" && s.KMSKeyID != "" && !strings.HasPrefix(s.KMSKeyID, awsAlias) {
 		r.keyIDs[s.KMSKeyID] = true
 	}
 	var err error

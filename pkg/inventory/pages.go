@@ -17,7 +17,7 @@ import (
 const (
 	functionsAPage = 50
 	tagsAPage      = 100
-	pagesWorthFrom = 20 // functions: below, asking how many the account has costs more than it can save
+	pagesWorthFrom = 5 // functions: below, asking how many the account has costs more than it can save
 )
 
 // worthStreaming is how many calls a list of all functions may cost only to read each configuration with its group rather than before all of

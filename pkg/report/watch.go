@@ -22,16 +22,13 @@ type Moved struct {
 func Moves(was, is *Outcome) []Moved {
 	before := map[string]*Secret{}
 	if was != nil {
-		for i := range was.Secrets {
-			before[string(was.Secrets[i].ARN)] = &was.Secrets[i]
+		for s := range was.All() {
+			before[string(s.ARN)] = s
 		}
 	}
 	var all []Moved
 	say := func(v drift.Verdict, text string) { all = append(all, Moved{is.At, v, text}) }
-	secrets := make([]*Secret, len(is.Secrets))
-	for i := range is.Secrets {
-		secrets[i] = &is.Secrets[i]
-	}
+	secrets := slices.Collect(is.All())
 	slices.SortStableFunc(secrets, func(a, b *Secret) int { return strings.Compare(string(a.ARN), string(b.ARN)) })
 	for _, s := range secrets {
 		old := before[string(s.ARN)]

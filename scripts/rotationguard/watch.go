@@ -74,6 +74,9 @@ func (f *lineFlags) watch(cmd *cobra.Command, scope rotation.Scope) error {
 			err = v.failed(err)
 		default:
 			err = v.show(last, &outcome, time.Since(started))
+			if last != nil {
+				_ = last.Close() // it has been compared
+			}
 			last = &outcome
 		}
 		if err != nil {

@@ -67,11 +67,10 @@ func (i *itself) next(t *testing.T) string {
 // short is the time of an invocation that is to be cut: half of it is for reading.
 const short = 12 * time.Second
 
-// hangAt lets each of these calls to read a function's policy hang until it is given up.
-func hangAt(a *awstest.Account, calls ...int) {
-	for _, n := range calls {
-		a.Fail(awstest.Match{Service: "lambda", Operation: "GetPolicy", Nth: n}, awstest.Fault{Hang: true})
-	}
+// hangAt lets the first call to read this function's policy hang until it is given up. Functions are read at the same time, and given in the
+// order of their ARNs.
+func hangAt(a *awstest.Account, function string) {
+	a.Fail(awstest.Match{Service: "lambda", Operation: "GetPolicy", Resource: "*:function:" + function + "*"}, awstest.Fault{Hang: true})
 }
 
 func (s *stores) report(t *testing.T, where string) report.Outcome {
@@ -96,12 +95,13 @@ func TestTheFunctionContinuesItself(t *testing.T) {
 	topic := a.AddTopic("rotationguard")
 	writer := a.AddRole(writerRole)
 	f := deploy(t, demoConfig(t, "repair"), s.environ(a, envTopic+"="+topic, envWriter+"="+writer, "AWS_ENDPOINT_URL_LAMBDA="+self.url)...)
-	hangAt(a, 15, 34)
+	hanging := []string{"rotate-hr", "rotate-sessions"}
 	event, parts, events := "{}", 0, []string{}
 	var last outcome
 	for event != "" {
 		time := within
-		if parts < 2 { // these hang
+		if parts < len(hanging) {
+			hangAt(a, hanging[parts])
 			time = short
 		}
 		if last = f.invoke(t, event, time); last.failed {
@@ -149,7 +149,7 @@ func TestPoisonContinuations(t *testing.T) {
 	self := newItself(t, a)
 	topic := a.AddTopic("rotationguard")
 	f := deploy(t, demoConfig(t, "report"), s.environ(a, envTopic+"="+topic, "AWS_ENDPOINT_URL_LAMBDA="+self.url)...)
-	hangAt(a, 12)
+	hangAt(a, "rotate-hr")
 	if o := f.invoke(t, "{}", short); o.failed {
 		t.Fatalf("failed with %s: %s", o.kind, o.message)
 	}
@@ -216,7 +216,7 @@ func TestATargetGoesOnInAnotherAttempt(t *testing.T) {
 	}
 	f := deploy(t, "member: {role: "+fleet.Member+", external_id: "+fleet.ExternalID+"}\n", s.environ(a, "AWS_ENDPOINT_URL_LAMBDA="+self.url)...)
 	event := `{"target":{"account":"` + other + `","region":"eu-west-1","role_arn":"arn:aws:iam::` + other + `:role/` + fleet.Member + `"},"run":"first"}`
-	hangAt(peer, 2)
+	hangAt(peer, "rotate-db-1-uninvoke")
 	f.invoke(t, event, short).wantError(t, targetUnfinished, "goes on where it stopped")
 	key := "runs/first/" + other + "/eu-west-1.json"
 	if _, err := s.s3().HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: &s.bucket, Key: &key}); err == nil {

@@ -350,7 +350,7 @@ func TestLeastPrivilege(t *testing.T) {
 	plain := deploy(t, config, slices.Concat(as(t, a, readerARN), ends)...)
 	f := deploy(t, "use_get_function: true\n"+config, slices.Concat(as(t, a, readerARN), ends)...)
 	excess(a)
-	hangAt(a, 15)
+	hangAt(a, "rotate-hr")
 	for event, time := "{}", short; event != ""; time = within {
 		o := f.invoke(t, event, time)
 		if o.failed || o.answer.Errors > 0 {

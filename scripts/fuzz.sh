@@ -19,5 +19,14 @@ share=$((seconds / ${#targets[@]}))
 for target in "${targets[@]}"; do
 	read -r package name <<<"$target"
 	echo "$package $name for ${share}s"
-	go test -run '^$' -fuzz "^$name\$" -fuzztime "${share}s" "$package"
+	said=$(mktemp)
+	if ! go test -run '^$' -fuzz "^$name\$" -fuzztime "${share}s" "$package" 2>&1 | tee "$said"; then
+		# Before Go 1.27 the end of the time itself may be reported as a failure that has no input: go.dev/issue/75804.
+		if grep -q 'Failing input written' "$said" || [ "$(grep -A1 -- "^--- FAIL: $name" "$said" | tail -1 | tr -d ' ')" != contextdeadlineexceeded ]; then
+			rm -f "$said"
+			exit 1
+		fi
+		echo "$name: its time was over, and no input failed"
+	fi
+	rm -f "$said"
 done

@@ -190,7 +190,7 @@ func (h *handler) goOn(ctx context.Context, p *place) error {
 	if lambdacontext.FunctionName == "" {
 		return errors.New("the function does not know its name")
 	}
-	p.Calls, p.Throttles = p.Calls+h.calls.made.Swap(0), p.Throttles+h.calls.throttled.Swap(0)
+	p.Calls, p.Throttles = p.Calls+h.attempts.Made.Swap(0), p.Throttles+h.attempts.Throttled.Swap(0)
 	event, err := json.Marshal(map[string]*place{"continue": p})
 	if err != nil {
 		return err

@@ -30,15 +30,15 @@ type handler struct {
 	home     aws.Config    // the function's own: its ledger, its reports, its right to assume the member role
 	target   *fleet.Target // whose account and Region are swept, nil for the function's own
 	identity func(context.Context) (*sts.GetCallerIdentityOutput, error)
-	calls    *calls
+	attempts *inventory.Attempts // of an invocation: an execution environment serves one at a time
 }
 
 func newHandler(d deployment, cfg aws.Config) *handler {
 	cfg = inventory.Bounded(cfg)
 	cfg.Logger = sdkLogger()
-	made := &calls{}
-	cfg = counted(cfg, made)
-	h := &handler{deployed: d, cfg: cfg, home: cfg, calls: made}
+	attempts := &inventory.Attempts{}
+	cfg = attempts.Watch(cfg)
+	h := &handler{deployed: d, cfg: cfg, home: cfg, attempts: attempts}
 	h.identity = remembered(func(ctx context.Context) (*sts.GetCallerIdentityOutput, error) {
 		return sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	})
@@ -103,8 +103,8 @@ func (b broken) Invoke(ctx context.Context, _ []byte) ([]byte, error) {
 // Invoke implements lambda.Handler.
 func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	log := loggerOf(ctx)
-	h.calls.made.Store(0)
-	h.calls.throttled.Store(0)
+	h.attempts.Made.Store(0)
+	h.attempts.Throttled.Store(0)
 	if place, ok, err := parsePlace(payload); ok {
 		return h.resume(ctx, log, place, err)
 	}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"archive/zip"
-	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -15,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	smtypes "github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/rotationguard/rotationguard/scripts/demo/account"
 )
 
 // The account that the tools are run on side by side: 200 rotation functions with a role and three secrets each, and 400 secrets that do
@@ -103,19 +103,9 @@ func seedPeers(ctx context.Context, cfg aws.Config) error {
 		return err
 	}
 	s.key = *key.KeyMetadata.Arn
-	var code bytes.Buffer
-	z := zip.NewWriter(&code)
-	f, err := z.Create("index.py")
-	if err == nil {
-		_, err = f.Write([]byte("def handler(event, context):\n    pass\n"))
-	}
-	if err == nil {
-		err = z.Close()
-	}
-	if err != nil {
+	if s.code, err = account.EmptyPackage(); err != nil {
 		return err
 	}
-	s.code = code.Bytes()
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(4)
 	for i := range peerFunctions {

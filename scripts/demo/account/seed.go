@@ -43,7 +43,7 @@ const primaryRegion = "eu-west-1"
 // Seed makes the account on moto at the endpoint of cfg, without the rotations that moto cannot hold: all of them, or only those of the functions that are
 // named. Values are what an emulator wants to see in a secret before it can be rotated; they are no secrets.
 func Seed(ctx context.Context, cfg aws.Config, functions ...string) error {
-	code, err := emptyPackage()
+	code, err := EmptyPackage()
 	if err != nil {
 		return err
 	}
@@ -73,8 +73,8 @@ func Seed(ctx context.Context, cfg aws.Config, functions ...string) error {
 	return nil
 }
 
-// emptyPackage is a deployment package with a handler that does nothing: the functions never run.
-func emptyPackage() ([]byte, error) {
+// EmptyPackage is a deployment package with a handler that does nothing: the functions never run.
+func EmptyPackage() ([]byte, error) {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	f, err := z.Create("index.py")
@@ -84,7 +84,10 @@ func emptyPackage() ([]byte, error) {
 	if err == nil {
 		err = z.Close()
 	}
-	return b.Bytes(), err
+	if err != nil {
+		return nil, fmt.Errorf("packing an empty function: %w", err)
+	}
+	return b.Bytes(), nil
 }
 
 func each[T any](ctx context.Context, items []T, do func(context.Context, T) error) error {

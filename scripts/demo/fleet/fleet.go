@@ -3,8 +3,6 @@
 package fleet
 
 import (
-	"archive/zip"
-	"bytes"
 	"context"
 	"fmt"
 
@@ -93,7 +91,7 @@ func (s *seeder) rotation(ctx context.Context, name string, f flaw) error {
 	if _, err := s.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: &role, PolicyName: aws.String("rotation"), PolicyDocument: &policy}); err != nil {
 		return err
 	}
-	code, err := emptyPackage()
+	code, err := account.EmptyPackage()
 	if err != nil {
 		return err
 	}
@@ -138,21 +136,4 @@ func (s *seeder) grant(ctx context.Context, function, principal string, source *
 		FunctionName: &function, StatementId: &sid, Action: aws.String("lambda:InvokeFunction"), Principal: &principal, SourceAccount: source,
 	})
 	return err
-}
-
-// emptyPackage is a deployment package with a handler that does nothing: the functions never run.
-func emptyPackage() ([]byte, error) {
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	f, err := z.Create("index.py")
-	if err == nil {
-		_, err = f.Write([]byte("def handler(event, context):\n    pass\n"))
-	}
-	if err == nil {
-		err = z.Close()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("packing an empty function: %w", err)
-	}
-	return b.Bytes(), nil
 }

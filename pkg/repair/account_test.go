@@ -69,6 +69,8 @@ type bench struct {
 	opts  repair.Options
 	now   time.Time
 	undo  string // the run that the next one rolls back; empty: it sweeps
+
+	exemptions []drift.Exemption
 }
 
 // newBench is an empty account, repaired at once and without limits.
@@ -159,7 +161,7 @@ func (b *bench) read(ctx context.Context, scope rotation.Scope) ([]drift.Judgeme
 }
 
 func (b *bench) runner() runner {
-	return runner{cfg: b.Config(), rules: b.rules, opts: b.opts, now: b.now, visible: 3 * time.Second, undo: b.undo}
+	return runner{cfg: b.Config(), rules: b.rules, opts: b.opts, now: b.now, visible: 3 * time.Second, undo: b.undo, exemptions: b.exemptions}
 }
 
 // withLedger opens the bench's ledger for one step, as one process does.

@@ -106,7 +106,7 @@ func (t *tightening) narrow() {
 	}
 	ceiling := t.ceiling()
 	t.wide = slices.DeleteFunc(t.wide, func(w *wide) bool {
-		reason := t.statementBarred(w)
+		reason := t.wideBarred(w)
 		if reason == "" {
 			var ok bool
 			if w.pieces, ok = within(w.statement, ceiling); !ok {
@@ -223,6 +223,47 @@ func (t *tightening) foreignTrust() string {
 	return ""
 }
 
+// wideBarred says why a statement must not be touched; an attached policy is detached as a whole, and nothing of it may be barred.
+func (t *tightening) wideBarred(w *wide) string {
+	if reason := t.statementBarred(w); reason != "" || w.policy.Source != rotation.PolicyAttached {
+		return reason
+	}
+	for i := range w.policy.Document.Statements {
+		if reason := t.statementBarred(&wide{policy: w.policy, index: i, statement: &w.policy.Document.Statements[i]}); i != w.index && reason != "" {
+			return "another statement of the policy: " + reason
+		}
+	}
+	return ""
+}
+
+// unjudged says what a statement that is to go with its policy gives beyond the contract though no finding says so, or "". What statements with
+// findings give too does not count.
+func (t *tightening) unjudged(s *wide, ceiling []*policy.Document) string {
+	tolerated := slices.Clone(ceiling)
+	for _, w := range t.wide {
+		// Only of this policy: what another one gives may stay.
+		if w.policy != s.policy {
+			continue
+		}
+		tolerated = append(tolerated, &policy.Document{
+			Name: w.policy.Document.Name, Version: w.policy.Document.Version, Statements: w.policy.Document.Statements[w.index : w.index+1],
+		})
+	}
+	d := s.policy.Document
+	alone := policy.Set{Identity: []*policy.Document{{Name: d.Name, Version: d.Version, Statements: d.Statements[s.index : s.index+1]}}}
+	if b := t.role.Boundary; b != nil {
+		alone.Boundary = b.Document
+	}
+	switch result := policy.Compare(policy.Set{Identity: tolerated}, alone, policy.BuiltinFacts()); {
+	case len(result.Excess) > 0:
+		r := result.Excess[0].Request
+		return fmt.Sprintf("another statement of the policy also gives %s on %s, which no finding is about", rotation.OneLine(r.Action), rotation.OneLine(r.Resource))
+	case len(result.Indeterminate) > 0:
+		return "what another statement of the policy gives cannot be settled: " + result.Indeterminate[0].Text
+	}
+	return ""
+}
+
 // statementBarred says why a statement must not be touched.
 func (t *tightening) statementBarred(w *wide) string {
 	s, p := w.statement, w.policy
@@ -243,29 +284,52 @@ func (t *tightening) statementBarred(w *wide) string {
 	case strings.HasPrefix(p.Name, rotation.OwnPrefix):
 		return "the policy has a name of ours and is not our work"
 	}
+	for _, u := range t.units {
+		if reason := u.sparing(t.role.ARN, p.Document.Name, w.index); reason != "" {
+			return reason
+		}
+	}
 	return ""
 }
 
 // widenAttached adds the other statements of policies that are detached, so that what they give inside the ceiling is kept.
 func (t *tightening) widenAttached(ceiling []*policy.Document) {
-	for _, w := range slices.Clone(t.wide) {
-		if w.policy.Source != rotation.PolicyAttached {
+	for _, p := range t.touched() {
+		if p.Source != rotation.PolicyAttached {
 			continue
 		}
-		for i := range w.policy.Document.Statements {
-			s := &w.policy.Document.Statements[i]
-			if slices.ContainsFunc(t.wide, func(x *wide) bool { return x.policy == w.policy && x.index == i }) {
-				continue
-			}
-			pieces, ok := within(s, ceiling)
-			if !ok {
-				t.leave(w, "what of the policy rotation may have cannot be written as a statement: narrow it by hand")
-				t.wide = slices.DeleteFunc(t.wide, func(x *wide) bool { return x.policy == w.policy })
-				break
-			}
-			t.wide = append(t.wide, &wide{policy: w.policy, index: i, statement: s, pieces: pieces, kept: make([]bool, len(pieces))})
+		others, reason := t.others(p, ceiling)
+		if reason == "" {
+			t.wide = append(t.wide, others...)
+			continue
 		}
+		t.wide = slices.DeleteFunc(t.wide, func(w *wide) bool {
+			if w.policy == p {
+				t.leave(w, reason)
+			}
+			return w.policy == p
+		})
 	}
+}
+
+// others are the statements of an attached policy that no finding to be ended is about, or the reason why they must not go with it.
+func (t *tightening) others(p *rotation.Policy, ceiling []*policy.Document) (others []*wide, reason string) {
+	for i := range p.Document.Statements {
+		if slices.ContainsFunc(t.wide, func(w *wide) bool { return w.policy == p && w.index == i }) {
+			continue
+		}
+		other := &wide{policy: p, index: i, statement: &p.Document.Statements[i]}
+		if reason := t.unjudged(other, ceiling); reason != "" {
+			return nil, reason
+		}
+		var ok bool
+		if other.pieces, ok = within(other.statement, ceiling); !ok {
+			return nil, "what of the policy rotation may have cannot be written as a statement: narrow it by hand"
+		}
+		other.kept = make([]bool, len(other.pieces))
+		others = append(others, other)
+	}
+	return others, ""
 }
 
 // due is when the role may be tightened: enforce_after since the youngest of the findings, and not while a secret rotates.

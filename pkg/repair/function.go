@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -143,7 +144,7 @@ func (fp *functionPlan) findRemovable() {
 			continue
 		}
 		r := removable{sid: s.Sid, finding: f.ID, index: i}
-		reason := fp.opts.functionBarred(fp.u.setup.Account, fp.u.setup.Function.ARN)
+		reason := cmp.Or(fp.opts.functionBarred(fp.u.setup.Account, fp.u.setup.Function.ARN), fp.spared(i, s))
 		nameable := validSid(s.Sid) && count(sids, s.Sid) == 1
 		switch isPublic := public(s, fp.u.setup.Function.ARN); {
 		case isPublic && reason == "" && nameable:
@@ -181,6 +182,14 @@ func putAway(f *drift.Finding) bool {
 		slices.Contains([]string{drift.RulePublicInvoke, drift.RuleForeignInvoke, drift.RuleServiceInvoke}, f.Rule)
 }
 
+// spared says why a statement is left alone in every mode, or "".
+func (fp *functionPlan) spared(index int, s *policy.Statement) string {
+	if s.Sid != "" && slices.Contains(fp.opts.Keep, s.Sid) {
+		return "repair.keep names it"
+	}
+	return fp.u.sparing(fp.u.setup.Function.ARN, fp.policy.Document.Name, index)
+}
+
 // enforceBarred says why mode enforce must not touch a statement of the function policy.
 func (fp *functionPlan) enforceBarred(s *policy.Statement) string {
 	holdsDeny := slices.ContainsFunc(fp.policy.Document.Statements, func(x policy.Statement) bool { return x.Effect == policy.Deny })
@@ -190,8 +199,6 @@ func (fp *functionPlan) enforceBarred(s *policy.Statement) string {
 		return "only a run that has listed the whole account tightens"
 	case holdsDeny:
 		return "the policy holds a Deny: such a policy is never touched"
-	case s.Sid != "" && slices.Contains(fp.opts.Keep, s.Sid):
-		return "repair.keep names it"
 	case tags["aws:cloudformation:stack-id"] != "" && !fp.opts.EditOwned:
 		return fmt.Sprintf("the stack %s owns the function: change it there, or set repair.edit_owned", rotation.OneLine(tags["aws:cloudformation:stack-name"]))
 	}

@@ -20,6 +20,8 @@ type runner struct {
 	now     time.Time
 	visible time.Duration
 	undo    string // the run to roll back; empty: a sweep of the whole account
+
+	exemptions []drift.Exemption
 }
 
 func (r *runner) read(ctx context.Context, scope rotation.Scope) ([]drift.Judgement, error) {
@@ -29,7 +31,7 @@ func (r *runner) read(ctx context.Context, scope rotation.Scope) ([]drift.Judgem
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, drift.Judge(g, drift.Options{})...)
+		out = append(out, drift.Judge(g, drift.Options{Exemptions: r.exemptions})...)
 	}
 	return out, nil
 }

@@ -23,18 +23,43 @@ type unit struct {
 
 func newUnit(j *drift.Judgement) *unit {
 	u := &unit{setup: &j.Setup, required: j.Contract.Required, ceiling: j.Contract.Ceiling, verdicts: map[rotation.ARN]drift.Verdict{}}
-	seen := map[string]bool{}
+	at := map[string]int{}
 	for i := range j.Secrets {
 		s := &j.Secrets[i]
 		u.verdicts[s.Secret.ARN] = s.Verdict
 		for _, f := range s.Findings {
-			if !seen[f.ID] {
-				seen[f.ID] = true
-				u.findings = append(u.findings, f)
+			k, seen := at[f.ID]
+			switch {
+			case !seen:
+				at[f.ID], u.findings = len(u.findings), append(u.findings, f)
+			case (f.Exempt != "") == (f.Direction == policy.Excess):
+				// Exempt for some of the secrets: excess is left for their sake, and what is missing is mended for the others'.
+				u.findings[k] = f
 			}
 		}
 	}
 	return u
+}
+
+// sparing says why a statement is left for what else a finding says of it: that is exempt, only told, or never taken away. A statement is
+// changed as a whole.
+func (u *unit) sparing(subject rotation.ARN, document string, index int) string {
+	for _, f := range u.findings {
+		if f.Direction != policy.Excess || f.Subject != subject || f.Statement == nil || f.Statement.Document != document || f.Statement.Index != index {
+			continue
+		}
+		switch {
+		case f.Exempt != "":
+			return f.Exempt
+		case f.Kind == drift.KindRole && f.Severity == drift.Info:
+			return "the statement also gives what is told as information only: " + rotation.OneLine(f.Explanation)
+		case f.Rule == drift.RuleForeignSource:
+			return "the statement also lets Secrets Manager invoke for another account, which is never removed"
+		case f.Rule == drift.RuleFunctionURL:
+			return "the statement also is a function URL's, which is never removed"
+		}
+	}
+	return ""
 }
 
 // loses says which requirement of the unit is allowed as it stands and not any more with another role or function policy, or "".

@@ -28,6 +28,8 @@ type Entry struct {
 	Name    string    `json:"name"`             // policy name or Sid
 	Status  string    `json:"status,omitempty"`
 	Reason  string    `json:"reason,omitempty"`
+	// Unsure says of a failure that the call got no answer: it may have taken effect and show later.
+	Unsure bool `json:"unsure,omitempty"`
 	// Detail is the whole change with its documents, for rolling back.
 	Detail json.RawMessage `json:"detail,omitempty"`
 }

@@ -72,9 +72,39 @@ func (r *Repairer) Apply(ctx context.Context, plan Plan) ([]Change, error) {
 		return stop(changes, "the ledger cannot be written"), fmt.Errorf("taking the lease: %w", err)
 	}
 	r.lease = lease
-	err = r.phases(ctx, changes)
+	if err = r.reweigh(ctx, &plan, changes); err == nil {
+		err = r.phases(ctx, changes)
+	}
 	// The lease is given back even when time ran out.
 	return changes, errors.Join(err, r.ledger.Release(context.WithoutCancel(ctx), r.lease))
+}
+
+// reweigh holds the breaker against what other runs wrote since the plan was made: two that plan at the same time must not both have the
+// whole of it.
+func (r *Repairer) reweigh(ctx context.Context, plan *Plan, changes []Change) error {
+	h := plan.history
+	h.At = r.Now()
+	entries, err := r.ledger.EntriesSince(ctx, h.At.Add(-breakerWindow))
+	if err != nil {
+		stop(changes, "the journal cannot be read")
+		return fmt.Errorf("reading the journal: %w", err)
+	}
+	if h.Writes, err = writes(entries); err != nil {
+		stop(changes, "the journal cannot be read")
+		return err
+	}
+	planned := 0
+	for i := range changes {
+		c := &changes[i]
+		made := slices.ContainsFunc(h.Writes, func(w Write) bool { return w.Change == c.ID && w.At.After(plan.history.At) })
+		if c.Status == Planned && c.Undoes == "" && !made {
+			planned++
+		}
+	}
+	if b := newBreaker(plan.opts, h, planned); b.Tripped != "" {
+		stop(changes, b.Tripped)
+	}
+	return nil
 }
 
 // stop refuses every change that is still planned.
@@ -414,9 +444,9 @@ func (r *Repairer) write(ctx context.Context, c *Change, now document, why strin
 		c.Reason = rotation.OneLine(sent.Error())
 		return true, nil
 	case unsure(sent):
-		c.Status, c.Reason = Failed, rotation.OneLine(sent.Error())
+		c.Status, c.Reason, c.unsure = Failed, "no answer, and not seen to have taken effect: "+rotation.OneLine(sent.Error()), true
 		if r.shows(context.WithoutCancel(ctx), c) {
-			c.Status, c.Reason = Done, "took effect although the call failed: "+rotation.OneLine(sent.Error())
+			c.Status, c.Reason, c.unsure = Done, "took effect although the call failed: "+rotation.OneLine(sent.Error()), false
 		}
 	default:
 		c.Status, c.Reason = Failed, rotation.OneLine(sent.Error())
@@ -499,7 +529,7 @@ func (r *Repairer) renew(ctx context.Context) error {
 func (r *Repairer) journal(ctx context.Context, c *Change, phase ledger.Phase) error {
 	e := ledger.Entry{
 		Run: r.Run, At: r.Now().UTC(), Phase: phase, Change: c.ID, Undoes: c.Undoes, Call: string(c.Call), Subject: string(c.Subject), Name: c.Name,
-		Status: string(c.Status), Reason: c.Reason,
+		Status: string(c.Status), Reason: c.Reason, Unsure: c.unsure && phase == ledger.PhaseOutcome,
 	}
 	if phase == ledger.PhaseIntent {
 		detail, err := json.Marshal(c)

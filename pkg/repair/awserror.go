@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 )
@@ -35,14 +36,20 @@ func conflict(err error) bool {
 	return false
 }
 
-// unsure says whether a call may have taken effect though it failed: AWS did not answer, or answered with a fault of its own.
+// unsure says whether a call may have taken effect though it failed: AWS did not answer, or answered with a fault of its own, or the last of
+// several attempts failed in whatever way.
 func unsure(err error) bool {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return true
 	}
+	var attempts *retry.MaxAttemptsError
+	if errors.As(err, &attempts) {
+		return true
+	}
 	var response *awshttp.ResponseError
 	if errors.As(err, &response) {
-		return response.HTTPStatusCode() >= 500
+		status := response.HTTPStatusCode() // 0: the connection ended without an answer
+		return status >= 500 || status == 0
 	}
 	return code(err) == ""
 }

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/rotationguard/rotationguard/pkg/awstest"
+	"github.com/rotationguard/rotationguard/pkg/ledger"
 	"github.com/rotationguard/rotationguard/pkg/repair"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
 
 func TestWhatSomethingUndoesAgainAndAgainIsEscalated(t *testing.T) {
@@ -102,5 +104,74 @@ func TestAPlanThatAPersonAppliesIsStoppedByTheBreakerToo(t *testing.T) {
 	changes := b.run(t)
 	if !slices.ContainsFunc(changes, func(c repair.Change) bool { return strings.Contains(c.Reason, "the breaker is open") }) || len(b.Writes()) > 0 {
 		t.Errorf("changes = %v, writes = %v", summary(changes), b.Writes())
+	}
+}
+
+// Whoever undoes our policy while its function gets ever more secrets undoes the same findings' ends each time.
+func TestAPolicyThatGrowsAndIsUndoneEachTimeIsEscalatedToo(t *testing.T) {
+	b := newBench(t)
+	b.add(powerless("x"))
+	for n := range repair.RepeatLimit + 1 {
+		changes := b.run(t)
+		if n == repair.RepeatLimit {
+			if len(changes) != 1 || !strings.Contains(changes[0].Reason, "made 3 times in 7 days") {
+				t.Errorf("the fourth time: %v", summary(changes))
+			}
+			return
+		}
+		if len(changes) != 1 || changes[0].Status != repair.Done {
+			t.Fatalf("time %d: changes = %v", n+1, summary(changes))
+		}
+		b.UpdateRole("x-role", func(r *awstest.Role) { r.Inline = nil })
+		b.AddSecret(awstest.Secret{ARN: string(secretARN(fmt.Sprint("more-", n))), RotationEnabled: &yes, RotationLambdaARN: string(functionARN("x"))})
+		b.now = b.now.Add(30 * time.Hour)
+	}
+}
+
+// Two runs that planned at the same time have one breaker: the second one to write counts what the first one wrote.
+func TestTheBreakerCountsWhatWasWrittenSinceThePlan(t *testing.T) {
+	b := newBench(t)
+	b.opts.MaxChanges, b.opts.MaxChangePercent = 3, 100
+	for i := range 4 {
+		b.add(uninvocable(fmt.Sprint("f", i)))
+	}
+	of := func(names ...string) repair.Plan {
+		var plan repair.Plan
+		b.withLedger(t, func(l ledger.Ledger) {
+			var scope rotation.Scope
+			for _, name := range names {
+				scope.Functions = append(scope.Functions, functionARN(name))
+			}
+			judgements := b.judge(t, scope)
+			history, err := repair.Remember(t.Context(), l, judgements, false, b.now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			plan = repair.NewPlan(judgements, b.opts, history)
+		})
+		return plan
+	}
+	plans := []repair.Plan{of("f0", "f1"), of("f1", "f2"), of("f2", "f3")}
+	want := [][]string{
+		{"done lambda:AddPermission f0", "done lambda:AddPermission f1"},
+		{"done lambda:AddPermission f1", "done lambda:AddPermission f2"}, // the first is in place
+		{"refused lambda:AddPermission f2", "refused lambda:AddPermission f3"},
+	}
+	for i, plan := range plans {
+		b.now = b.now.Add(time.Minute)
+		b.withLedger(t, func(l ledger.Ledger) {
+			changes, err := b.repairer(l).Apply(t.Context(), plan)
+			if err != nil || !slices.Equal(summary(changes), want[i]) {
+				t.Errorf("plan %d: %v, %v, want %v", i, summary(changes), err, want[i])
+			}
+			for _, c := range changes {
+				if c.Status == repair.Refused && !strings.Contains(c.Reason, "3 made in the last 24 hours") {
+					t.Errorf("refused for %q", c.Reason)
+				}
+			}
+		})
+	}
+	if len(b.Writes()) != 3 {
+		t.Errorf("writes = %v", b.Writes())
 	}
 }

@@ -60,7 +60,7 @@ const (
 	Waiting Status = "waiting" // may be written at NotBefore
 	Refused Status = "refused" // was not written; Reason says why
 	Done    Status = "done"    // is in place, written by this run or found in place
-	Failed  Status = "failed"  // was sent and did not take effect
+	Failed  Status = "failed"  // was sent and is not seen to have taken effect
 )
 
 // Change is one write, before or after it was made.
@@ -100,6 +100,7 @@ type Change struct {
 	peers   []rotation.ARN // of a change to a role: the judged functions that run with it
 	grants  grants         // PutRolePolicy: what our policy gives with it
 	clears  bool           // AddPermission: it stands in for a public statement that goes
+	unsure  bool           // it failed without an answer: it may have taken effect
 	retires bool           // no secret names the function any more: what was written for it goes
 }
 

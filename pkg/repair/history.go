@@ -2,6 +2,7 @@ package repair
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -18,7 +19,7 @@ type History struct {
 	Complete  bool      // the whole account was listed in this run
 	Functions int       // known rotation functions, of which the breaker takes its percentage
 	Secrets   map[rotation.ARN]ledger.SecretRecord
-	Writes    []Write // of the last RepeatWindow, oldest first
+	Writes    []Write // as far as the journal reaches, oldest first
 	Paused    *ledger.Pause
 	// FindingsSince is since when findings stand. Mode enforce waits with younger ones.
 	FindingsSince map[string]time.Time
@@ -35,10 +36,12 @@ type Write struct {
 	Change string
 	Undoes string // the change that it rolled back
 	At     time.Time
+	// Findings are those that it ends, or that it brings back.
+	Findings []string
 }
 
-// RepeatWindow is how far back writes are remembered when a plan is made, and RepeatLimit how often the same change may be
-// made in it: something undoes it, and doing it again helps nobody.
+// RepeatWindow is how far back repeated changes are counted, and RepeatLimit how often the same change may be made in it: something undoes
+// it, and doing it again helps nobody.
 const (
 	RepeatWindow = 7 * 24 * time.Hour
 	RepeatLimit  = 3
@@ -58,11 +61,14 @@ func Remember(ctx context.Context, l ledger.Ledger, judgements []drift.Judgement
 	if h.Functions, err = knownFunctions(ctx, l); err != nil {
 		return h, err
 	}
-	entries, err := l.EntriesSince(ctx, at.Add(-RepeatWindow))
+	// All of the journal: what a person rolled back stays so however long ago that was.
+	entries, err := l.EntriesSince(ctx, time.Time{})
 	if err != nil {
 		return h, fmt.Errorf("reading the journal: %w", err)
 	}
-	h.Writes = writes(entries)
+	if h.Writes, err = writes(entries); err != nil {
+		return h, err
+	}
 	findings, err := l.Findings(ctx)
 	if err != nil {
 		return h, fmt.Errorf("reading the findings' history: %w", err)
@@ -118,20 +124,26 @@ func knownFunctions(ctx context.Context, l ledger.Ledger) (int, error) {
 	return len(functions), nil
 }
 
-// writes are the changes among journal entries that were made or may have been: an intent without an outcome counts.
-func writes(entries []ledger.Entry) []Write {
+// writes are the changes among journal entries that were made or may have been: an intent without an outcome counts, and a call without an answer.
+func writes(entries []ledger.Entry) ([]Write, error) {
 	type attempt struct{ run, change string }
 	open := map[attempt]Write{}
 	var out []Write
 	for _, e := range entries {
-		w := Write{Run: e.Run, Change: e.Change, Undoes: e.Undoes, At: e.At}
+		at := attempt{e.Run, e.Change}
+		w, first := open[at]
 		switch e.Phase {
 		case ledger.PhaseIntent:
-			open[attempt{e.Run, e.Change}] = w
+			w = Write{Run: e.Run, Change: e.Change, Undoes: e.Undoes, At: e.At}
+			var c struct{ Findings []string }
+			if err := json.Unmarshal(e.Detail, &c); err != nil {
+				return nil, fmt.Errorf("reading change %s of run %s: %w", e.Change, e.Run, err)
+			}
+			w.Findings = c.Findings
+			open[at] = w
 		case ledger.PhaseOutcome:
-			_, first := open[attempt{e.Run, e.Change}]
-			delete(open, attempt{e.Run, e.Change})
-			if first && e.Status == string(Done) {
+			delete(open, at)
+			if first && (e.Status == string(Done) || e.Unsure) {
 				out = append(out, w)
 			}
 		}
@@ -140,7 +152,40 @@ func writes(entries []ledger.Entry) []Write {
 		out = append(out, w)
 	}
 	slices.SortFunc(out, func(a, b Write) int { return a.At.Compare(b.At) })
-	return out
+	return out, nil
+}
+
+// past is what became of a change in earlier runs.
+type past struct {
+	last   time.Time // when it was made last, to the byte
+	made   int       // by how many runs of the RepeatWindow
+	undone string    // the run in which a person took it back and since which it was not made again
+}
+
+func (h History) past(c *Change) (p past) {
+	backwards := map[string]bool{} // the changes that took something back
+	runs := map[string]bool{}
+	for _, w := range h.Writes {
+		backward := w.Undoes != "" && !backwards[w.Undoes]
+		backwards[w.Change] = backward
+		same := w.Change == c.ID
+		alike := same || slices.ContainsFunc(w.Findings, func(id string) bool { return slices.Contains(c.Findings, id) })
+		switch {
+		case backward && (w.Undoes == c.ID || alike):
+			p.undone = w.Run
+		case backward || !alike:
+		default:
+			p.undone = ""
+			if same {
+				p.last = w.At
+			}
+			if h.At.Sub(w.At) < RepeatWindow {
+				runs[w.Run] = true
+			}
+		}
+	}
+	p.made = len(runs)
+	return p
 }
 
 // since is from when on a secret has named what it names now.

@@ -252,39 +252,26 @@ func (p *planner) put(u *unit, c Change) {
 }
 
 // hold keeps back what was just written and is not visible yet, what a person took back, and what something undoes again and
-// again.
+// again. A change is the same as an earlier one when it writes the same or ends the same finding: our policy may have grown in between.
 func (p *planner) hold() {
 	for i := range p.plan.Changes {
 		c := &p.plan.Changes[i]
 		if c.Status != Planned {
 			continue
 		}
-		var same []Write
-		undone := ""
-		for _, w := range p.history.Writes {
-			switch c.ID {
-			case w.Change:
-				same, undone = append(same, w), ""
-			case w.Undoes:
-				undone = w.Run
-			}
-		}
-		if undone != "" && !p.opts.Approved {
-			c.Status, c.Reason = Refused, fmt.Sprintf("a person rolled this change back in run %s: a person has to apply a plan to make it again", undone)
+		past := p.history.past(c)
+		if past.undone != "" && !p.opts.Approved {
+			c.Status, c.Reason = Refused, fmt.Sprintf("a person rolled this change back in run %s: a person has to apply a plan to make it again", past.undone)
 			continue
 		}
-		if len(same) == 0 {
-			continue
-		}
-		last := same[len(same)-1].At
-		if until := last.Add(settling); until.After(p.history.At) && undone == "" {
+		if until := past.last.Add(settling); !past.last.IsZero() && until.After(p.history.At) && past.undone == "" {
 			c.Status, c.NotBefore = Waiting, &until
-			c.Reason = fmt.Sprintf("written at %s and not visible yet: AWS shows writes with a delay", last.UTC().Format(time.RFC3339))
+			c.Reason = fmt.Sprintf("written at %s and not visible yet: AWS shows writes with a delay", past.last.UTC().Format(time.RFC3339))
 			continue
 		}
-		if len(same) >= RepeatLimit && !p.opts.Approved {
+		if past.made >= RepeatLimit && !p.opts.Approved {
 			c.Status = Refused
-			c.Reason = fmt.Sprintf("made %d times in %d days and undone each time%s: mend it at its source", len(same), int(RepeatWindow.Hours()/24), p.owner(c))
+			c.Reason = fmt.Sprintf("made %d times in %d days and undone each time%s: mend it at its source", past.made, int(RepeatWindow.Hours()/24), p.owner(c))
 		}
 	}
 }

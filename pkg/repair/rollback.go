@@ -92,12 +92,17 @@ func madeBy(entries []ledger.Entry) ([]Change, error) {
 				made = slices.Delete(made, i, i+1)
 			}
 			made = append(made, c)
+		case i >= 0 && e.Unsure:
+			made[i].unsure = true
 		case i >= 0 && e.Status == string(Failed):
 			made = slices.Delete(made, i, i+1)
 		}
 	}
 	return made, nil
 }
+
+// asBefore is the reason where there is nothing to take back.
+const asBefore = "it is as it was before already"
 
 // undo plans the opposite of a change.
 func (p *planner) undo(was Change, accept bool) {
@@ -134,6 +139,9 @@ func (p *planner) undo(was Change, accept bool) {
 	c.Rests = p.plan.rests[u.setup.Function.ARN]
 	c.Diff = unified(c.Name, c.Before, c.After)
 	c.identify()
+	if was.unsure && reason == asBefore {
+		return // it did not take effect
+	}
 	if reason != "" {
 		c.Status, c.Reason = Refused, reason
 	} else if role != nil {
@@ -187,7 +195,7 @@ func (p *planner) undoRole(u *unit, was, c *Change) (*rotation.Role, string) {
 	c.Narrows = c.Call == PutRolePolicy && !was.Narrows && was.Call == PutRolePolicy
 	switch {
 	case now == was.Before:
-		return nil, "it is as it was before already"
+		return nil, asBefore
 	case !sameJSON(now, was.After):
 		return nil, "the inline policy " + was.Name + " was changed since"
 	}
@@ -203,7 +211,7 @@ func (p *planner) undoAttachment(u *unit, role rotation.Role, was, c *Change) (*
 	arn := rotation.ARN(was.Name)
 	i := slices.IndexFunc(role.Identity, func(x rotation.Policy) bool { return x.Source == rotation.PolicyAttached && x.ARN == arn })
 	if (i >= 0) == (was.Call == DetachRolePolicy) {
-		return nil, "it is as it was before already"
+		return nil, asBefore
 	}
 	if reason := p.opts.roleBarred(u.setup.Account, &role); reason != "" {
 		return nil, reason
@@ -237,7 +245,7 @@ func (p *planner) undoStatement(u *unit, was, c *Change) (*rotation.Policy, stri
 		c.Call, c.After = PutResourcePolicy, was.Before
 		switch {
 		case samePolicy(now.Text, was.Before):
-			return nil, "it is as it was before already"
+			return nil, asBefore
 		case !samePolicy(now.Text, was.After):
 			return nil, "the function policy was changed since"
 		}
@@ -250,7 +258,7 @@ func (p *planner) undoStatement(u *unit, was, c *Change) (*rotation.Policy, stri
 		mine, _ := wanted(was)
 		switch {
 		case !there:
-			return nil, "it is as it was before already"
+			return nil, asBefore
 		case !sameJSON(string(have), string(mine)):
 			return nil, "the statement " + was.Name + " was changed since"
 		}
@@ -262,7 +270,7 @@ func (p *planner) undoStatement(u *unit, was, c *Change) (*rotation.Policy, stri
 		case err != nil || !ok:
 			return nil, "the journal does not hold the statement " + was.Name
 		case there && sameJSON(string(have), string(removed)):
-			return nil, "it is as it was before already"
+			return nil, asBefore
 		case there:
 			return nil, "another statement has the Sid " + was.Name + " now"
 		}

@@ -44,7 +44,8 @@ func ReadPlan(r io.Reader) (Plan, error) {
 
 // Confirm is what of a stored plan can be applied now: the changes of a plan made anew, from judgements of the stored plan's
 // scope and with Options.Approved, that the stored plan has too and whose ground has not moved. Every other stored change
-// is refused, with what has changed since. Nothing of the stored documents is used.
+// is refused, with what has changed since. Nothing of the stored documents is used; where they show another change than would be made, it is
+// refused too: what a person has seen is not what would be written.
 func Confirm(stored, fresh Plan) Plan {
 	out := fresh
 	out.Changes = []Change{}
@@ -61,8 +62,12 @@ func Confirm(stored, fresh Plan) Plan {
 		if reason == "" {
 			reason = stale(want, fresh.rests[want.Function])
 		}
-		if reason == "" && i < 0 {
-			reason = "a plan made now does not have this change: the settings are others, or it is not needed"
+		switch {
+		case reason != "":
+		case i < 0:
+			reason = "a plan made now does not have this change: " + whyNot(&want, fresh.Left)
+		default:
+			reason = edited(&want, &fresh.Changes[i])
 		}
 		if reason == "" {
 			out.Changes = append(out.Changes, fresh.Changes[i])
@@ -90,4 +95,35 @@ func stale(want Change, now []Rest) string {
 		return ""
 	}
 	return "changed since the plan was made: " + strings.Join(moved, ", ")
+}
+
+// whyNot says why a plan made now leaves what a stored change would have ended, as far as it says so.
+func whyNot(want *Change, left []Left) string {
+	for i := range left {
+		if slices.ContainsFunc(left[i].Findings, func(id string) bool { return slices.Contains(want.Findings, id) }) {
+			return left[i].Reason
+		}
+	}
+	return "the settings are others, or it is not needed"
+}
+
+// edited says what a stored change shows otherwise than the same change made now, or "".
+func edited(want, now *Change) string {
+	same := sameJSON
+	if !want.Call.onRole() {
+		same = samePolicy
+	}
+	for _, part := range []struct {
+		what  string
+		equal bool
+	}{
+		{"call", want.Call == now.Call}, {"subject", want.Subject == now.Subject}, {"name", want.Name == now.Name},
+		{"document before", same(want.Before, now.Before)}, {"document after", same(want.After, now.After)},
+		{"difference", want.Diff == unified(want.Name, want.Before, want.After)}, {"proof", want.Proof == now.Proof},
+	} {
+		if !part.equal {
+			return "the plan shows another " + part.what + " than this change has when it is made now: the plan was edited, or is of other circumstances"
+		}
+	}
+	return ""
 }

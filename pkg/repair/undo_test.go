@@ -2,6 +2,7 @@ package repair_test
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -311,31 +312,156 @@ func TestAStoredPlanIsAppliedOnlyOnTheGroundItWasMadeOn(t *testing.T) {
 	}
 }
 
-func TestAnEditedPlanChangesNothingElse(t *testing.T) {
-	b := newBench(t)
-	b.add(broken("x"))
-	stored := b.plan(t)
-	stored.Changes = slices.Clone(stored.Changes)
+func TestAnEditedPlanIsNotApplied(t *testing.T) {
 	evil := document(allow(`"*"`, "*"))
-	stored.Changes[0].After = evil
-	stored.Changes = append(stored.Changes, repair.Change{
-		ID: "change-0000000000000000", Call: repair.PutRolePolicy, Status: repair.Planned, Subject: roleARN("admin"), Name: "rotationguard-us-east-1-x",
-		Function: functionARN("x"), After: evil, Rests: stored.Changes[0].Rests,
-	})
-	b.withLedger(t, func(l ledger.Ledger) {
-		changes, err := b.repairer(l).Apply(t.Context(), repair.Confirm(stored, b.planWith(t, l)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, want := summary(changes), []string{"done iam:PutRolePolicy x-role", "done lambda:AddPermission x", "refused iam:PutRolePolicy admin"}; !slices.Equal(got, want) {
-			t.Errorf("changes = %v, want %v", got, want)
-		}
-	})
-	role, _ := b.Role("x-role")
-	for _, doc := range role.Inline {
-		if doc == evil {
-			t.Error("the edited document was written")
-		}
+	tests := []struct {
+		name   string
+		edit   func(p *repair.Plan)
+		want   []string
+		reason string
+	}{
+		{"the document after", func(p *repair.Plan) { p.Changes[0].After = evil }, nil, "another document after"},
+		{"the document after and the difference", func(p *repair.Plan) { p.Changes[0].After, p.Changes[0].Diff = evil, "-nothing\n" }, nil, "another document after"},
+		{"the document before", func(p *repair.Plan) { p.Changes[0].Before = evil }, nil, "another document before"},
+		{"the difference", func(p *repair.Plan) { p.Changes[0].Diff = "" }, nil, "another difference"},
+		{"the proof", func(p *repair.Plan) { p.Changes[0].Proof.Lost = "nothing at all" }, nil, "another proof"},
+		{"the role", func(p *repair.Plan) { p.Changes[0].Subject = roleARN("admin") }, nil, "another subject"},
+		{"the policy's name", func(p *repair.Plan) { p.Changes[0].Name = "admin" }, nil, "another name"},
+		{"the call", func(p *repair.Plan) { p.Changes[0].Call = repair.DeleteRolePolicy }, nil, "another call"},
+		{"what it rests on", func(p *repair.Plan) { p.Changes[0].Rests[0].Hash = "0" }, nil, "the secrets that name"},
+		{"the function", func(p *repair.Plan) { p.Changes[0].Function = functionARN("other") }, nil, "nothing is to be mended"},
+		{"its id", func(p *repair.Plan) { p.Changes[0].ID = "change-0000000000000000" }, nil, "does not have this change"},
+		{"the account", func(p *repair.Plan) { p.Account = "210987654321" }, []string{"refused iam:PutRolePolicy", "refused lambda:AddPermission"}, "the plan is for account"},
+		{"the Region", func(p *repair.Plan) { p.Region = "eu-west-1" }, []string{"refused iam:PutRolePolicy", "refused lambda:AddPermission"}, "the plan is for account"},
+		{"a change more", func(p *repair.Plan) {
+			p.Changes = append(p.Changes, repair.Change{
+				ID: "change-0000000000000000", Call: repair.PutRolePolicy, Status: repair.Planned, Subject: roleARN("admin"), Name: "rotationguard-us-east-1-x",
+				Function: functionARN("x"), After: evil, Rests: p.Changes[0].Rests,
+			})
+		}, []string{"done iam:PutRolePolicy", "done lambda:AddPermission", "refused iam:PutRolePolicy"}, ""},
+		{"a change less", func(p *repair.Plan) { p.Changes = p.Changes[1:] }, []string{"done lambda:AddPermission"}, ""},
+		{"the breaker", func(p *repair.Plan) { p.Breaker.Limit = 1000 }, []string{"done iam:PutRolePolicy", "done lambda:AddPermission"}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBench(t)
+			b.add(broken("x"))
+			var file bytes.Buffer
+			if err := b.plan(t).Write(&file); err != nil {
+				t.Fatal(err)
+			}
+			stored, err := repair.ReadPlan(&file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tt.edit(&stored)
+			want := tt.want
+			if want == nil {
+				want = []string{"refused " + string(stored.Changes[0].Call), "done lambda:AddPermission"}
+			}
+			b.withLedger(t, func(l ledger.Ledger) {
+				changes, err := b.repairer(l).Apply(t.Context(), repair.Confirm(stored, b.planWith(t, l)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got []string
+				told := tt.reason == ""
+				for _, c := range changes {
+					got = append(got, string(c.Status)+" "+string(c.Call))
+					told = told || strings.Contains(c.Reason, tt.reason)
+				}
+				if !slices.Equal(got, want) || !told {
+					t.Errorf("changes = %v, want %v and the reason %q: %+v", got, want, tt.reason, changes)
+				}
+			})
+			if got := b.grantsOf("x-role"); strings.Contains(got, evil) {
+				t.Error("the edited document was written")
+			}
+		})
+	}
+}
+
+// A call without an answer may take effect when nobody looks any more: its journal entry still serves to take it back.
+func TestWhatTookEffectUnseenCanBeRolledBack(t *testing.T) {
+	for _, took := range []bool{true, false} {
+		t.Run(fmt.Sprint("took effect: ", took), func(t *testing.T) {
+			b := newEnforcing(t)
+			s := working("x")
+			s.inline["extra"] = document(allow(`"s3:*"`, "*"))
+			b.add(s)
+			before := b.state(t)
+			b.withLedger(t, func(l ledger.Ledger) {
+				plan := b.planWith(t, l)
+				b.Lag(awstest.Lags{IAM: awstest.Lag{For: time.Hour}})
+				b.Fail(awstest.Match{Operation: "PutRolePolicy", Count: 100}, awstest.Fault{After: took, CloseConn: true})
+				r := b.runner()
+				r.visible = time.Millisecond
+				r.cfg = b.impatient()
+				changes, err := r.repairer(l).Apply(t.Context(), plan)
+				if err != nil || len(changes) != 1 || changes[0].Status != repair.Failed || !strings.Contains(changes[0].Reason, "no answer") {
+					t.Fatalf("changes = %+v, %v", changes, err)
+				}
+			})
+			b.Heal()
+			b.UpdateRole("x-role", func(*awstest.Role) {}) // reads show now what stands
+			b.now = b.now.Add(time.Hour)
+			if took == maps.Equal(before, b.state(t)) {
+				t.Fatalf("the call took effect: %t", !took)
+			}
+			if !took {
+				b.withLedger(t, func(l ledger.Ledger) {
+					all, err := l.EntriesSince(t.Context(), time.Time{})
+					if err != nil {
+						t.Fatal(err)
+					}
+					r := b.runner()
+					r.undo = all[0].Run
+					if plan, err := r.rollback(t.Context(), l, repair.Undoing{AcceptBroken: true}); err == nil {
+						t.Errorf("there is nothing to roll back: %v", summary(plan.Changes))
+					}
+				})
+				return
+			}
+			if got, want := summary(b.rollback(t, repair.Undoing{AcceptBroken: true})), []string{"done iam:PutRolePolicy x-role"}; !slices.Equal(got, want) {
+				t.Errorf("changes = %v, want %v", got, want)
+			}
+			if d := cmp.Diff(before, b.state(t)); d != "" {
+				t.Errorf("the account is not what it was (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+// What a person took back stays so, however long ago that was and though our policy would have more to give now.
+func TestARollbackHoldsUntilAPersonAppliesAPlan(t *testing.T) {
+	tests := []struct {
+		name  string
+		after func(b *bench)
+	}{
+		{"weeks later", func(b *bench) { b.now = b.now.Add(60 * 24 * time.Hour) }},
+		{"another secret needs the grant too", func(b *bench) {
+			b.now = b.now.Add(time.Hour)
+			b.AddSecret(awstest.Secret{ARN: string(secretARN("more")), RotationEnabled: &yes, RotationLambdaARN: string(functionARN("x"))})
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBench(t)
+			b.add(powerless("x"))
+			b.run(t)
+			b.now = b.now.Add(time.Hour)
+			b.rollback(t, repair.Undoing{AcceptBroken: true})
+			tt.after(b)
+			b.ResetCalls()
+			changes := b.run(t)
+			if len(b.Writes()) > 0 || len(changes) != 1 || !strings.Contains(changes[0].Reason, "rolled this change back") {
+				t.Errorf("writes %v, changes %v", b.Writes(), summary(changes))
+			}
+			b.opts.Approved = true
+			if got, want := summary(b.run(t)), []string{"done iam:PutRolePolicy x-role"}; !slices.Equal(got, want) {
+				t.Errorf("applied by a person: %v, want %v", got, want)
+			}
+		})
 	}
 }
 

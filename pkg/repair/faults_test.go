@@ -280,8 +280,8 @@ func (b *bench) truthful(t *testing.T, changes []repair.Change, err error) {
 			if c.Reason == "" {
 				t.Errorf("%s %s is %s without a reason", c.Call, c.Name, c.Status)
 			}
-			if there && c.Status == repair.Refused {
-				t.Errorf("%s %s is said to be refused (%s) and is there", c.Call, c.Name, c.Reason)
+			if there {
+				t.Errorf("%s %s is said to be %s (%s) and is there", c.Call, c.Name, c.Status, c.Reason)
 			}
 		default:
 			t.Errorf("%s %s is %s after the run", c.Call, c.Name, c.Status)

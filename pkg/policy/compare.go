@@ -74,18 +74,21 @@ func (r *Result) Verdict() Verdict {
 // carries one or none. A key that is tested only as a number, a date, an address, a Boolean or an ARN carries values of
 // that type.
 func Compare(expected, actual Set, facts *Facts) Result {
-	c := &comparer{facts: newFactView(facts), budget: budget{left: totalSteps, memory: maxMemory}}
+	room := workspaces.Get().(*workspace)
+	c := &comparer{workspace: room, statement: room.statements, facts: newFactView(facts), budget: budget{left: totalSteps, memory: maxMemory}}
 	c.add(&expected, expectedSide)
 	c.add(&actual, actualSide)
 	c.list()
 	c.actions = budget{left: totalSteps / 2, memory: maxMemory / 2}
-	groups, complete := c.index.split(c.facts, &c.actions)
-	if !complete {
+	if !c.index.split(&c.groups, c.facts, &c.actions) {
 		c.doubt(c.hardest(), "the actions of this statement could not be told apart within the bound")
 	}
-	w := &witnesses{comparer: c, groups: groups, checks: budget{left: checkSteps}}
+	w := &witnesses{comparer: c, checks: budget{left: checkSteps}}
 	w.explore()
-	return w.result()
+	result := w.result()
+	room.statements = c.statement
+	room.leave()
+	return result
 }
 
 // hardest is the statement with the longest action pattern.

@@ -1,6 +1,9 @@
 package policy
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // actionIndex says for any action which statements name it, however many actions the statements list. Names are kept in
 // lower case: IAM compares actions without case.
@@ -19,13 +22,7 @@ type actionIndex struct {
 	last     int32     // the service that was met last
 	byName   interner  // the services
 	comparer *comparer // knows the statements
-
-	rooms struct {
-		services [8]actionService
-		arena    [96]byte
-		entries  [8]internEntry
-		table    [16]int32
-	}
+	room     slab[uint64]
 }
 
 // actionEntry is one action without a wildcard.
@@ -52,36 +49,26 @@ type actionGlob struct {
 	language  *language
 }
 
-func newActionIndex(statements, actions int) *actionIndex {
-	words := statements/64 + 1
+// prepare makes room for the actions of statements. The index is empty.
+func (x *actionIndex) prepare(statements, actions int) {
+	x.words, x.last = statements/64+1, -1
 	size := 16
 	for size < actions*2 {
 		size *= 2
 	}
-	x := &actionIndex{
-		words:   words,
-		arena:   make([]byte, 0, actions*24),
-		entries: make([]actionEntry, 0, actions),
-		table:   make([]int32, size),
-		last:    -1,
+	if cap(x.table) < size {
+		x.table = make([]int32, size)
 	}
-	room := make([]uint64, (actions+3)*words)
-	take := func() []uint64 {
-		out := room[:words:words]
-		room = room[words:]
-		return out
+	x.table = x.table[:size]
+	if cap(x.entries) < actions {
+		x.entries = make([]actionEntry, 0, actions)
 	}
-	x.always, x.inverted, x.out = take(), take(), take()
-	x.sets = room[:0]
-	x.services = x.rooms.services[:0]
-	x.byName = interner{x.rooms.arena[:0], x.rooms.entries[:0], x.rooms.table[:]}
-	return x
+	if cap(x.arena) == 0 {
+		x.arena = make([]byte, 0, actions*24)
+	}
+	x.always, x.inverted, x.out = x.room.take(x.words), x.room.take(x.words), x.room.take(x.words)
+	x.sets = x.room.take(actions * x.words)[:0]
 }
-
-const (
-	hashStart uint32 = 2166136261
-	hashPrime uint32 = 16777619
-)
 
 // add lists the actions of a statement.
 func (x *actionIndex) add(statement int, s *Statement) {
@@ -101,34 +88,27 @@ func (x *actionIndex) add(statement int, s *Statement) {
 
 func (x *actionIndex) addAction(statement int, text string) {
 	start := len(x.arena)
-	hash, colon, wild := hashStart, -1, false
-	for i := 0; i < len(text); i++ {
-		c := lowerByte(text[i])
-		switch {
-		case c == ':' && colon < 0:
-			colon = i
-		case c == '*' || c == '?':
-			wild = true
-		}
-		hash = (hash ^ uint32(c)) * hashPrime
-		x.arena = append(x.arena, c)
-	}
+	x.arena = append(x.arena, text...)
+	name := x.arena[start:]
+	hash, wild := lowerName(name)
 	if wild {
-		x.addGlob(statement, text, start, colon)
+		x.addGlob(statement, text, start, bytes.IndexByte(name, ':'))
 		return
 	}
 	mask := uint32(len(x.table) - 1)
 	at := hash & mask
 	for ; x.table[at] != 0; at = (at + 1) & mask {
 		e := &x.entries[x.table[at]-1]
-		if e.hash == hash && string(x.arena[e.start:e.end]) == string(x.arena[start:]) {
+		if e.hash == hash && string(x.arena[e.start:e.end]) == string(name) {
 			setBit(x.sets[int(x.table[at]-1)*x.words:], statement)
 			x.arena = x.arena[:start]
 			return
 		}
 	}
 	service := int32(-1)
-	if colon >= 0 {
+	if x.last >= 0 && begins(name, x.serviceName(x.last)) {
+		service = x.last
+	} else if colon := bytes.IndexByte(name, ':'); colon >= 0 {
 		service = x.service(start, start+colon)
 	}
 	x.entries = append(x.entries, actionEntry{hash, int32(start), int32(len(x.arena)), service, text})
@@ -139,6 +119,11 @@ func (x *actionIndex) addAction(statement int, text string) {
 		setBit(x.sets[(len(x.entries)-1)*x.words:], statement)
 	}
 	x.table[at] = int32(len(x.entries))
+}
+
+// begins says whether the name of an action begins with a service and a colon.
+func begins(name, service []byte) bool {
+	return len(name) > len(service) && name[len(service)] == ':' && string(name[:len(service)]) == string(service)
 }
 
 // service is the number of the service whose name is in the arena.
@@ -202,10 +187,7 @@ func hasBit(set []uint64, i int) bool { return set[i/64]&(1<<(i%64)) != 0 }
 
 // lookup finds the entry of a lower-case name.
 func (x *actionIndex) lookup(name string) (int, bool) {
-	hash := hashStart
-	for i := 0; i < len(name); i++ {
-		hash = (hash ^ uint32(name[i])) * hashPrime
-	}
+	hash := hashText(name)
 	mask := uint32(len(x.table) - 1)
 	for at := hash & mask; x.table[at] != 0; at = (at + 1) & mask {
 		e := &x.entries[x.table[at]-1]

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding/binary"
 	"slices"
 	"strings"
 )
@@ -36,29 +37,28 @@ type actionGroups struct {
 	others []otherCell
 	groups []actionGroup
 	place  interner // of a group's statements and profile
+	latest int32    // the group that was found last
 	key    []byte
 	sets   slab[uint64]
 	facts  *factView
 
-	rooms struct {
-		groups  [8]actionGroup
-		key     [64]byte
-		arena   [256]byte
-		entries [16]internEntry
-		table   [32]int32
-	}
+	numbers slab[int32]
 }
 
 // group adds the cell of an entry to the group of its statements and says which that is.
 func (g *actionGroups) group(statements []uint64, profile int32, entry int32) int32 {
 	at := int32(len(g.cells))
 	g.cells = append(g.cells, actionCell{entry: entry, next: -1, other: int32(len(g.others) - 1)})
-	g.key = g.key[:0]
-	for _, w := range statements {
-		g.key = append(g.key, byte(w), byte(w>>8), byte(w>>16), byte(w>>24), byte(w>>32), byte(w>>40), byte(w>>48), byte(w>>56))
+	i, known := g.latest, g.latest < int32(len(g.groups)) && g.groups[g.latest].profile == profile && slices.Equal(g.groups[g.latest].statements, statements)
+	if !known {
+		g.key = g.key[:0]
+		for _, w := range statements {
+			g.key = binary.LittleEndian.AppendUint64(g.key, w)
+		}
+		g.key = binary.LittleEndian.AppendUint32(g.key, uint32(profile))
+		i, known = g.place.number(g.key, int32(len(g.groups)))
+		g.latest = i
 	}
-	g.key = append(g.key, byte(profile), byte(profile>>8), byte(profile>>16))
-	i, known := g.place.number(g.key, int32(len(g.groups)))
 	if known {
 		g.cells[g.groups[i].last].next = at
 		g.groups[i].last = at
@@ -77,23 +77,24 @@ func (g *actionGroups) groupOther(statements []uint64, profile int32, c otherCel
 }
 
 // split cuts the actions into groups. complete is false when the budget ended first; then some actions may be in no group.
-func (x *actionIndex) split(facts *factView, b *budget) (g *actionGroups, complete bool) {
-	g = &actionGroups{index: x, cells: make([]actionCell, 0, len(x.entries)+len(x.globs)+1), facts: facts}
-	g.groups, g.key = g.rooms.groups[:0], g.rooms.key[:0]
-	g.place = interner{g.rooms.arena[:0], g.rooms.entries[:0], g.rooms.table[:]}
+func (x *actionIndex) split(g *actionGroups, facts *factView, b *budget) (complete bool) {
+	g.index, g.facts = x, facts
+	if n := len(x.entries) + len(x.globs) + 1; cap(g.cells) < n {
+		g.cells = make([]actionCell, 0, n)
+	}
 	complete = true
 	out := x.out
 	if facts != nil {
 		x.addFactActions(facts)
 	}
-	g.of = make([]int32, len(x.entries))
+	g.of = g.numbers.take(len(x.entries))
 	for i := range x.entries {
 		cost := 1 + x.words + len(x.cross)
 		if s := x.entries[i].service; s >= 0 {
 			cost += len(x.services[s].globs)
 		}
 		if !b.spend(cost) {
-			return g, false
+			return false
 		}
 		x.matchEntry(i, out)
 		profile := int32(0)
@@ -118,7 +119,7 @@ func (x *actionIndex) split(facts *factView, b *budget) (g *actionGroups, comple
 		complete = x.splitService(g, int32(i), out, b) && complete
 	}
 	complete = x.splitRest(g, out, b) && complete
-	return g, complete
+	return complete
 }
 
 // addFactActions lists the actions that the facts name beside those of the statements, where a wildcard can reach them.

@@ -80,7 +80,8 @@ func (c *comparer) domain(dim int32, require, tell []int32) *domain {
 	if known {
 		return c.domains[number]
 	}
-	d := &domain{dimension: dim, tell: v.keep(tell)}
+	d := &c.domainRoom.take(1)[0]
+	d.dimension, d.tell = dim, v.keep(tell)
 	c.domains = append(c.domains, d)
 	elements := d.elements[:]
 	if n := len(require) + len(tell) + 1; n > len(elements) {

@@ -14,6 +14,12 @@ type tallied struct {
 // tally sorts the bits of a group for a caller.
 func (c *comparer) tally(present []int32, caller *callerClass) [2]tallied {
 	var out [2]tallied
+	add := func(list *[]int32, n int32) {
+		if *list == nil {
+			*list = c.numbers.take(4)[:0]
+		}
+		*list = append(*list, n)
+	}
 	for _, n := range present {
 		b := &c.words.bits[n]
 		named := caller.reaches[b.principal]
@@ -28,17 +34,17 @@ func (c *comparer) tally(present []int32, caller *callerClass) [2]tallied {
 		t := &out[sideOf(b.role)]
 		switch {
 		case b.role.deny:
-			t.denies = append(t.denies, n)
+			add(&t.denies, n)
 		case b.role.side == identitySide:
-			t.identity = append(t.identity, n)
+			add(&t.identity, n)
 		case b.role.side == boundarySide:
-			t.boundary = append(t.boundary, n)
+			add(&t.boundary, n)
 		case named == reachDirect:
-			t.direct = append(t.direct, n)
+			add(&t.direct, n)
 		case named == reachRole:
-			t.named = append(t.named, n)
+			add(&t.named, n)
 		default:
-			t.delegating = append(t.delegating, n)
+			add(&t.delegating, n)
 		}
 	}
 	return out
@@ -144,15 +150,16 @@ func (c *comparer) refusals(out [][]int32, at int, t *tallied) [][]int32 {
 	return out
 }
 
-// present lists the bits of a group's statements.
+// present lists the bits of a group's statements. The list holds until the next one is asked for.
 func (c *comparer) present(group *actionGroup) []int32 {
-	var out []int32
+	out := c.scratch.present[:0]
 	eachBit(group.statements, func(i int) {
 		if b := c.bit(i); b >= 0 && !slices.Contains(out, b) {
 			out = append(out, b)
 		}
 	})
 	slices.Sort(out)
+	c.scratch.present = out
 	return out
 }
 

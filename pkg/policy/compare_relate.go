@@ -73,7 +73,7 @@ func (c *comparer) testExcludes(t, s *valueTest) bool {
 
 // alone answers for requirements that each have a dimension to themselves: every one can be met, and how may wait.
 func (c *comparer) alone(require []int32) ([]assigned, bool) {
-	out := make([]assigned, 0, len(require))
+	out := c.assigned.take(len(require))[:0]
 	for _, a := range require {
 		x := &c.words.atoms[a]
 		t := &c.words.tests[x.test]

@@ -10,19 +10,18 @@ const (
 
 // comparer carries one comparison: what stays the same, and the run over one case of the policy variables.
 type comparer struct {
-	relations     [2]Relation
-	maker         maker
-	limited       [2]bool    // the side has a boundary
-	statement     []compared // expected's, then actual's
-	statementRoom [8]compared
-	index         *actionIndex
-	allowing      [2][]uint64 // the statements that can be shown to grant
-	ways          []grant     // room for grants
-	facts         *factView
-	budget        budget
-	reasons       []Reason
-	actions       budget // what telling the actions apart may take
-	doubted       map[int32]bool
+	*workspace
+
+	relations [2]Relation
+	limited   [2]bool     // the side has a boundary
+	statement []compared  // expected's, then actual's
+	allowing  [2][]uint64 // the statements that can be shown to grant
+	ways      []grant     // room for grants
+	facts     *factView
+	budget    budget
+	reasons   []Reason
+	actions   budget // what telling the actions apart may take
+	doubted   map[int32]bool
 
 	keys           *dictionary
 	dictionary     dictionary
@@ -65,9 +64,6 @@ type runRooms struct {
 // add takes the statements of a set over.
 func (c *comparer) add(set *Set, at int) {
 	c.relations[at], c.limited[at] = set.Relation, set.Boundary != nil
-	if c.statement == nil {
-		c.statement = c.statementRoom[:0]
-	}
 	take := func(d *Document, from side) {
 		if set.Relation == ResourceOnly && from != resourceSide {
 			return
@@ -94,7 +90,7 @@ func (c *comparer) list() {
 	for i := range c.statement {
 		actions += len(c.statement[i].written.Actions) + len(c.statement[i].written.NotActions)
 	}
-	c.index = newActionIndex(len(c.statement), actions)
+	c.index.prepare(len(c.statement), actions)
 	c.index.comparer = c
 	room := make([]uint64, 2*c.index.words)
 	c.allowing = [2][]uint64{room[:c.index.words:c.index.words], room[c.index.words:]}
@@ -208,7 +204,8 @@ func (c *comparer) scan() {
 
 // begin starts the run of one case of the variables.
 func (c *comparer) begin(variables []variableCase) {
-	v := newVocabulary(c)
+	v := c.vocabulary()
+	v.dictionary, v.comparer, v.principals = c.keys, c, append(v.principals, nil)
 	c.run = run{words: v, variables: variables, rooms: &runRooms{}}
 	c.solved, c.domains = c.rooms.solved[:0], c.rooms.domains[:0]
 	if c.facts != nil {

@@ -38,8 +38,10 @@ func (c *comparer) differences(present []int32, profile int32, direction Directi
 			}
 			break
 		}
+		mark := c.numbers.mark()
 		t := c.tally(present, &c.callers[i])
 		if c.symmetric(&t) {
+			c.numbers.back(mark)
 			continue
 		}
 		merged := t
@@ -50,9 +52,13 @@ func (c *comparer) differences(present []int32, profile int32, direction Directi
 			}
 		}
 		if c.symmetric(&merged) {
+			c.numbers.back(mark)
 			continue
 		}
-		out = c.search(out, direction, i, profile, &t, &merged, shown)
+		before := len(out)
+		if out = c.search(out, direction, i, profile, &t, &merged, shown); len(out) == before {
+			c.numbers.back(mark) // nothing refers to the lists
+		}
 	}
 	c.solved[number] = out
 	return out
@@ -100,8 +106,10 @@ func (c *comparer) search(out []difference, direction Direction, caller int, pro
 		}
 		never = append(never, v.bits[d].atoms)
 	}
-	q := question{never: never, denies: merged[refuses].denies, facts: facts}
+	q := &c.scratch.question
+	*q = question{never: never, denies: merged[refuses].denies, facts: facts}
 	q.refusals = c.refusals(q.room[:0], refuses, &merged[refuses])
+	var asked *question // q, kept
 	for _, g := range c.grants(allows, &t[allows]) {
 		fresh := false
 		for _, b := range g.credit {
@@ -110,11 +118,12 @@ func (c *comparer) search(out []difference, direction Direction, caller int, pro
 		if !fresh {
 			continue
 		}
-		var require []int32
+		require := c.scratch.wanted[:0]
 		for _, b := range g.bits {
 			require = append(require, v.bits[b].atoms...)
 		}
-		request, pins, answer := c.refute(require, &q)
+		c.scratch.wanted = require
+		request, pins, answer := c.refute(require, q)
 		if answer == foundUnknown {
 			for _, b := range g.credit {
 				c.doubt(v.bits[b].statements[0], doubtBound)
@@ -126,7 +135,15 @@ func (c *comparer) search(out []difference, direction Direction, caller int, pro
 		for _, b := range g.credit {
 			shown[c.entryOf(direction, b, &c.callers[caller].caller)] = true
 		}
-		out = append(out, difference{direction, caller, g.credit, noDenial, request, answer == foundVague, require, &q, pins, ""})
+		if out == nil {
+			out = c.differing.take(2)[:0]
+		}
+		if asked == nil {
+			asked = &c.questions.take(1)[0]
+			*asked = *q
+			asked.refusals = append(asked.room[:0], q.refusals...)
+		}
+		out = append(out, difference{direction, caller, g.credit, noDenial, request, answer == foundVague, v.keep(require), asked, pins, ""})
 	}
 	return out
 }
@@ -202,8 +219,8 @@ type question struct {
 func (c *comparer) refute(require []int32, q *question) (request []assigned, fixed []pin, answer finding) {
 	v := c.words
 	answer = foundNone
-	attempt := func(require []int32, clauses [][]int32, pins []pin) bool {
-		r, a := c.solve(require, clauses, pins)
+	attempt := func(clauses [][]int32, pins []pin) bool {
+		r, a := c.solve(c.scratch.require, clauses, pins)
 		switch {
 		case a == found, a == foundVague && answer != foundVague:
 			request, fixed, answer = r, pins, a
@@ -214,8 +231,7 @@ func (c *comparer) refute(require []int32, q *question) (request []assigned, fix
 	}
 	within := func(require []int32, never, more [][]int32, pins []pin) bool {
 		for _, bits := range q.refusals {
-			clauses := make([][]int32, 0, len(never)+len(more)+len(bits))
-			clauses = append(append(clauses, never...), more...)
+			clauses := append(append(c.scratch.clauses[:0], never...), more...)
 			possible := true
 			for _, b := range bits {
 				if len(v.bits[b].atoms) == 0 {
@@ -224,12 +240,15 @@ func (c *comparer) refute(require []int32, q *question) (request []assigned, fix
 				}
 				clauses = append(clauses, v.bits[b].atoms)
 			}
-			if possible && attempt(slices.Clone(require), clauses, pins) {
+			c.scratch.clauses, c.scratch.require = clauses, append(c.scratch.require[:0], require...)
+			if possible && attempt(clauses, pins) {
 				return true
 			}
 		}
 		for _, d := range q.denies {
-			if attempt(slices.Concat(require, v.bits[d].atoms), slices.Concat(never, more), pins) {
+			clauses := append(append(c.scratch.clauses[:0], never...), more...)
+			c.scratch.clauses, c.scratch.require = clauses, append(append(c.scratch.require[:0], require...), v.bits[d].atoms...)
+			if attempt(clauses, pins) {
 				return true
 			}
 		}

@@ -88,14 +88,14 @@ type solver struct {
 	rooms struct {
 		domains [4]*domain
 		states  [4]state
-		places  [16]int32
 	}
 }
 
 // prepare finds the domains of the dimensions that the atoms ask about.
 func (s *solver) prepare(require []int32, clauses [][]int32) {
 	v := s.words
-	var dims []int32
+	var room [16]int32
+	dims := room[:0]
 	add := func(a int32) {
 		if d := v.atoms[a].dimension; !slices.Contains(dims, d) {
 			dims = append(dims, d)
@@ -116,14 +116,14 @@ func (s *solver) prepare(require []int32, clauses [][]int32) {
 	}
 	s.budget.spend(atoms * (len(dims) + 4))
 	s.domains = s.rooms.domains[:0]
-	if n := len(v.dimensions); n <= len(s.rooms.places) {
-		s.places = s.rooms.places[:n]
-	} else {
-		s.places = make([]int32, n)
+	if n := len(v.dimensions); cap(s.scratch.places) < n {
+		s.scratch.places = make([]int32, n)
 	}
+	s.places = s.scratch.places[:len(v.dimensions)]
 	for i, d := range dims {
 		s.places[d] = int32(i)
-		var must, tell []int32
+		var rooms [2][16]int32
+		must, tell := rooms[0][:0], rooms[1][:0]
 		for _, a := range require {
 			x := &v.atoms[a]
 			if x.dimension != d {
@@ -297,7 +297,7 @@ func (s *solver) ways(clause []int32) (n int, met bool) {
 
 // result reads the values out of the states.
 func (s *solver) result() ([]assigned, finding) {
-	out := make([]assigned, 0, len(s.states))
+	out := s.assigned.take(len(s.states))[:0]
 	answer := found
 	for i := range s.states {
 		st := &s.states[i]

@@ -34,7 +34,7 @@ type dimension struct {
 // dictionary numbers the dimensions: the resource, and each condition key however it is spelled.
 type dictionary struct {
 	dimensions []dimension
-	numbered   map[string]int32 // by lower-case key, once there are many
+	numbered   map[string]int32 // by lower-case key and by spelling, once there are many
 
 	room [8]dimension
 }
@@ -51,15 +51,19 @@ func (x *dictionary) dimension(key string) int32 {
 			}
 		}
 	}
+	if d, ok := x.numbered[key]; ok {
+		return d
+	}
 	lower := lowerASCII(key)
 	if d, ok := x.numbered[lower]; ok {
+		x.numbered[key] = d
 		return d
 	}
 	d := int32(len(x.dimensions))
 	x.dimensions = append(x.dimensions, dimension{key: key, lower: lower})
 	switch {
 	case x.numbered != nil:
-		x.numbered[lower] = d
+		x.numbered[lower], x.numbered[key] = d, d
 	case len(x.dimensions) > fewKeys:
 		x.numbered = make(map[string]int32, 4*fewKeys)
 		for i := 1; i < len(x.dimensions); i++ {
@@ -109,28 +113,6 @@ type vocabulary struct {
 	pointers slab[*language]
 	elements slab[element]
 	known    slab[language]
-
-	// The slices begin here: most comparisons need no more.
-	rooms struct {
-		languages  [12]*language
-		tests      [10]valueTest
-		atoms      [10]atom
-		bits       [10]bit
-		principals [4]*statement
-		key        [256]byte
-		numbers    [16]int32
-		arena      [1024]byte
-		entries    [32]internEntry
-		table      [64]int32
-	}
-}
-
-func newVocabulary(c *comparer) *vocabulary {
-	v := &vocabulary{dictionary: c.keys, comparer: c}
-	v.languages, v.tests, v.atoms, v.bits = v.rooms.languages[:0], v.rooms.tests[:0], v.rooms.atoms[:0], v.rooms.bits[:0]
-	v.principals, v.key, v.numbers = v.rooms.principals[:1], v.rooms.key[:0], v.rooms.numbers[:0]
-	v.interned = interner{v.rooms.arena[:0], v.rooms.entries[:0], v.rooms.table[:]}
-	return v
 }
 
 // intern finds the number of v.key, or gives it n.
@@ -173,7 +155,7 @@ func (v *vocabulary) language(p *pattern) int32 {
 			if t.within {
 				kind |= 8
 			}
-			if t.defaulted {
+			if t.fallback != nil {
 				kind |= 16
 			}
 			key = append(key, '0'+kind)
@@ -181,7 +163,11 @@ func (v *vocabulary) language(p *pattern) int32 {
 				for k := range len(t.text) {
 					key = append(key, lowerByte(t.text[k]))
 				}
-				key = append(append(appendInt(key, -1), t.fallback...), 0)
+				key = appendInt(key, -1)
+				if t.fallback != nil {
+					key = append(key, *t.fallback...)
+				}
+				key = append(key, 0)
 			} else {
 				key = append(appendInt(key, int32(len(t.text))), t.text...)
 			}

@@ -96,8 +96,8 @@ func (c *comparer) resolve(p *pattern) *language {
 		if t.kind == tokenVariable {
 			i := slices.IndexFunc(c.variables, func(v variableCase) bool { return equalFold(v.lower, t.text) })
 			switch v := &c.variables[i]; {
-			case v.state == variableAbsent && t.defaulted:
-				t = token{kind: tokenLiteral, text: t.fallback}
+			case v.state == variableAbsent && t.fallback != nil:
+				t = token{kind: tokenLiteral, text: *t.fallback}
 			case v.state == variableAbsent, v.state == variableMany:
 				return &language{empty: true}
 			case v.state == variableFixed:
@@ -108,7 +108,7 @@ func (c *comparer) resolve(p *pattern) *language {
 			default:
 				rough = rough || v.state == variableColon
 				// The key has a value: the default does not count.
-				t.text, t.defaulted = v.lower, false
+				t.text, t.fallback = v.lower, nil
 			}
 			if t.kind == tokenLiteral && t.text == "" {
 				continue
@@ -135,8 +135,8 @@ func (c *comparer) resolve(p *pattern) *language {
 // variableNumber numbers a variable together with its default: with another default it is another text.
 func (c *comparer) variableNumber(t token) rune {
 	text := t.text
-	if t.defaulted {
-		text += ", '" + t.fallback
+	if t.fallback != nil {
+		text += ", '" + *t.fallback
 	}
 	i := slices.Index(c.variableTexts, text)
 	if i < 0 {

@@ -31,7 +31,7 @@ type statement struct {
 type Compiled struct {
 	relation   Relation
 	bounded    bool
-	statements []statement
+	statements []*statement
 }
 
 // Compile makes set ready for evaluation; later changes to the documents are not seen. A document that Parse would refuse
@@ -47,7 +47,7 @@ func Compile(set Set) *Compiled {
 	if set.Boundary != nil {
 		n += len(set.Boundary.Statements)
 	}
-	c := &Compiled{relation: set.Relation, bounded: set.Boundary != nil, statements: make([]statement, 0, n)}
+	c := &Compiled{relation: set.Relation, bounded: set.Boundary != nil, statements: make([]*statement, 0, n)}
 	var m maker
 	for _, document := range set.Identity {
 		c.add(&m, document, identitySide)
@@ -63,7 +63,9 @@ func Compile(set Set) *Compiled {
 
 func (c *Compiled) add(m *maker, document *Document, from side) {
 	for i := range document.Statements {
-		c.statements = append(c.statements, m.statement(document, i, from))
+		s := &m.statements.take(1)[0]
+		*s = m.statement(document, i, from)
+		c.statements = append(c.statements, s)
 	}
 }
 

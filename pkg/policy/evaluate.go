@@ -31,7 +31,7 @@ func (c *Compiled) Evaluate(r *Request) Decision {
 	}
 	var t tally
 	for i := range c.statements {
-		answers[i], reaches[i] = c.count(&t, &c.statements[i], r)
+		answers[i], reaches[i] = c.count(&t, c.statements[i], r)
 	}
 	if t.deny == yes {
 		return Decision{Outcome: ExplicitlyDenied, By: c.refs(func(i int) bool { return c.statements[i].deny && answers[i] == yes })}
@@ -42,11 +42,11 @@ func (c *Compiled) Evaluate(r *Request) Decision {
 		return Decision{Outcome: ImplicitlyDenied, ByBoundary: c.bounded && c.combine(&t, yes) == yes}
 	case allow == yes && t.deny == no:
 		return Decision{Outcome: Allowed, By: c.refs(func(i int) bool {
-			return !c.statements[i].deny && answers[i] == yes && c.grants(&t, &c.statements[i], reaches[i])
+			return !c.statements[i].deny && answers[i] == yes && c.grants(&t, c.statements[i], reaches[i])
 		})}
 	}
 	undecided := func(i int) bool {
-		s := &c.statements[i]
+		s := c.statements[i]
 		return answers[i] == maybe && (s.deny || allow == maybe)
 	}
 	if outcome, decided := c.settleOpen(answers[:len(c.statements)], reaches[:len(c.statements)], r); decided {
@@ -62,7 +62,7 @@ func (c *Compiled) Evaluate(r *Request) Decision {
 func (c *Compiled) Allows(r *Request) bool {
 	var t tally
 	for i := range c.statements {
-		c.count(&t, &c.statements[i], r)
+		c.count(&t, c.statements[i], r)
 		if t.deny == yes {
 			return false
 		}
@@ -173,7 +173,7 @@ func (c *Compiled) unknownKeys(r *Request, chosen func(i int) bool) []string {
 		if !chosen(i) {
 			continue
 		}
-		s := &c.statements[i]
+		s := c.statements[i]
 		for j := range s.conditions {
 			if s.conditions[j].test(r) == maybe {
 				s.conditions[j].unknownKeys(r, keys)

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding/binary"
 	"strings"
 	"unicode/utf8"
 )
@@ -17,12 +18,18 @@ const (
 
 // token is one piece of a pattern. within is set on a wildcard that stays inside its ARN segment: it does not match ':'.
 type token struct {
-	kind       tokenKind
-	text       string
-	fallback   string // the default of a variable
-	defaulted  bool   // a default was given
-	within     bool
-	escapeText string // a variable as it was written, where it is literal text after all
+	kind     tokenKind
+	within   bool
+	text     string
+	fallback *string // the default of a variable, nil when it has none
+}
+
+// written is a variable as a policy has it, where that is literal text after all.
+func (t *token) written() string {
+	if t.fallback == nil {
+		return "${" + t.text + "}"
+	}
+	return "${" + t.text + ", '" + *t.fallback + "'}"
 }
 
 // patternRule says where the wildcards of a pattern may reach.
@@ -138,8 +145,11 @@ func (m *maker) split(text string, wildcards, variables bool) []token {
 			if v.escape != "" {
 				literal(v.escape)
 			} else {
-				tokens = append(tokens, token{kind: tokenVariable, text: v.key, fallback: v.fallback, defaulted: v.defaulted,
-					escapeText: text[i : i+size]})
+				t := token{kind: tokenVariable, text: v.key}
+				if v.defaulted {
+					t.fallback = &v.fallback
+				}
+				tokens = append(tokens, t)
 			}
 			i += size
 			start = i
@@ -160,7 +170,7 @@ func resourceVariables(tokens []token) []token {
 		case t.kind == tokenLiteral:
 			colons += strings.Count(t.text, ":")
 		case t.kind == tokenVariable && colons < arnColons:
-			*t = token{kind: tokenLiteral, text: t.escapeText}
+			*t = token{kind: tokenLiteral, text: t.written()}
 		}
 	}
 	return tokens
@@ -267,6 +277,9 @@ func (p *pattern) matchSettled(s string) bool {
 // a value and without a default makes the pattern match nothing.
 // Source: IAM User Guide, "Policy variables with no value".
 func (p *pattern) matchVariables(s string, r *Request) truth {
+	if first := &p.tokens[0]; first.kind == tokenLiteral && !hasPrefix(s, first.text, p.fold) {
+		return no // whatever the variables are
+	}
 	var room [16]token
 	tokens := room[:0]
 	for _, t := range p.tokens {
@@ -293,6 +306,9 @@ func (p *pattern) matchVariables(s string, r *Request) truth {
 // that stays in its segment, then, when that meets a colon, the latest one that does not. No other backtracking is needed,
 // because a later wildcard reaches at least as far as an earlier one could.
 func matchTokens(tokens []token, s string, fold bool) bool {
+	if last := len(tokens) - 1; last >= 0 && !fold && tokens[last].kind == tokenLiteral && !strings.HasSuffix(s, tokens[last].text) {
+		return false
+	}
 	ti, si := 0, 0
 	starT, starS := -1, 0
 	segmentT, segmentS := -1, 0
@@ -334,6 +350,13 @@ func matchTokens(tokens []token, s string, fold bool) bool {
 			ti, si = segmentT+1, segmentS
 		case starT >= 0 && starS < len(s):
 			starS += runeSize(s[starS:])
+			if next := &tokens[starT+1]; next.kind == tokenLiteral && !fold && utf8.RuneStart(next.text[0]) {
+				skip := strings.Index(s[starS:], next.text)
+				if skip < 0 {
+					return false
+				}
+				starS += skip
+			}
 			ti, si, segmentT = starT+1, starS, -1
 		default:
 			return false
@@ -392,4 +415,28 @@ func lowerASCII(s string) string {
 		}
 	}
 	return s
+}
+
+// lowerName lowers the ASCII letters of a name in place and answers its hash and whether it has a wildcard. It takes eight bytes at
+// once: 0x20 is added where a byte below 0x80 is from 'A' to 'Z'.
+func lowerName(name []byte) (hash uint32, wild bool) {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	h, found := hashSeed, uint64(0)
+	rest := name
+	for ; len(rest) >= 8; rest = rest[8:] {
+		word := binary.LittleEndian.Uint64(rest)
+		low := word &^ high
+		upper := ((low + (0x80-'A')*each) ^ (low + (0x7f-'Z')*each)) & high &^ word
+		word += upper >> 2
+		binary.LittleEndian.PutUint64(rest, word)
+		// A byte of x that is zero borrows from its high bit.
+		star, one := word^'*'*each, word^'?'*each
+		found |= (star-each)&^star&high | (one-each)&^one&high
+		h = mixHash(h ^ word)
+	}
+	for i, c := range rest {
+		rest[i] = lowerByte(c)
+		wild = wild || c == '*' || c == '?'
+	}
+	return endHash(h, rest, len(name)), wild || found != 0
 }

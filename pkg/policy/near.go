@@ -57,7 +57,7 @@ func Nearest(set *Set, r *Request) (near Near, ok bool) {
 	index := 0
 	each := func(document *Document, from side) {
 		for i := range document.Statements {
-			s := &compiled.statements[index]
+			s := compiled.statements[index]
 			index++
 			if s.deny || blocked != (from == boundarySide) {
 				continue

@@ -84,7 +84,7 @@ func (c *Compiled) settleOpen(answers []truth, reaches []reach, r *Request) (out
 		var t tally
 		for i := range c.statements {
 			if answers[i] == yes || answers[i] == maybe && holdAll(open[i], bits) {
-				*c.field(&t, &c.statements[i], reaches[i]) = yes
+				*c.field(&t, c.statements[i], reaches[i]) = yes
 			}
 		}
 		next := ImplicitlyDenied

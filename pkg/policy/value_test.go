@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"math/big"
 	"testing"
 
@@ -91,5 +92,22 @@ func TestAddressesAreDisjoint(t *testing.T) {
 				t.Errorf("%s holds %s: %t, want %t", tt.network, tt.address, got, tt.want)
 			}
 		})
+	}
+}
+
+func TestNamesAreLoweredInASCIILettersOnly(t *testing.T) {
+	for c := range 256 {
+		for length := range 20 {
+			for at := range length {
+				name := bytes.Repeat([]byte{'a'}, length)
+				name[at] = byte(c)
+				hash, wild := lowerName(name)
+				want := bytes.Repeat([]byte{'a'}, length)
+				want[at] = lowerByte(byte(c))
+				if !bytes.Equal(name, want) || wild != (c == '*' || c == '?') || hash != hashText(want) || hash != hashText(string(want)) {
+					t.Fatalf("%#x at %d of %d: lowerName made %q, wild %t, want %q", c, at, length, name, wild, want)
+				}
+			}
+		}
 	}
 }

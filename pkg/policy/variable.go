@@ -72,8 +72,8 @@ func (r *Request) variable(t token) (string, truth) {
 		return values[0], yes
 	case presence == maybe:
 		return "", maybe
-	case presence == no && t.defaulted:
-		return t.fallback, yes
+	case presence == no && t.fallback != nil:
+		return *t.fallback, yes
 	}
 	return "", no
 }

@@ -8,22 +8,18 @@ import (
 // witnesses turns differences into requests.
 type witnesses struct {
 	*comparer
-	groups  *actionGroups
-	queue   []pendingWitness
-	lists   [2][]Witness // missing, excess
-	shown   []uint64     // the statements that have a witness: they grant it, or deny it
-	state   map[item]itemState
-	checked []checkedGroup // for each group
-	checks  budget         // for the evaluator's answers
+	queue  []pendingWitness
+	shown  []uint64 // the statements that have a witness: they grant it, or deny it
+	state  map[item]itemState
+	checks budget // for the evaluator's answers
 
 	needing   [][]bool    // for each bit the dimensions that it cannot do without
 	needingIn *vocabulary // whose bits they are
 	more      bool
 
-	home  home
-	flags slab[bool]
-	few   slab[int32]
-	room  [4]pendingWitness
+	home   home
+	values slab[string]
+	room   [4]pendingWitness
 }
 
 // checkedGroup is what is needed to check the requests of a group of actions.

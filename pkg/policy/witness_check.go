@@ -57,7 +57,7 @@ func (c *Compiled) cost(r *Request) int {
 		}
 	}
 	for i := range c.statements {
-		s := &c.statements[i]
+		s := c.statements[i]
 		n += 10 + len(s.principals)
 		for j := range s.resources {
 			pattern(&s.resources[j], len(r.Resource))
@@ -81,8 +81,8 @@ func (c *Compiled) cost(r *Request) int {
 
 // group makes ready what checking requests of a group takes.
 func (w *witnesses) group(n int) *checkedGroup {
-	if w.checked == nil {
-		w.checked = make([]checkedGroup, len(w.groups.groups))
+	if n := len(w.groups.groups); len(w.checked) < n {
+		w.checked = append(w.checked, make([]checkedGroup, n)...)
 	}
 	g := &w.checked[n]
 	if g.made {
@@ -93,7 +93,7 @@ func (w *witnesses) group(n int) *checkedGroup {
 	statements := w.groups.groups[n].statements
 	eachBit(statements, func(i int) { counts[sideOf(w.statement[i].role)]++ })
 	for at := range g.sides {
-		g.sides[at] = Compiled{relation: w.relations[at], bounded: w.limited[at], statements: w.maker.statements.take(counts[at])[:0]}
+		g.sides[at] = Compiled{relation: w.relations[at], bounded: w.limited[at], statements: w.sides.take(counts[at])[:0]}
 	}
 	g.mentioned = w.flags.take(len(w.keys.dimensions))
 	eachBit(statements, func(i int) {
@@ -103,7 +103,7 @@ func (w *witnesses) group(n int) *checkedGroup {
 		}
 		at := sideOf(w.statement[i].role)
 		s := w.compile(i)
-		g.sides[at].statements = append(g.sides[at].statements, *s.statement)
+		g.sides[at].statements = append(g.sides[at].statements, s.statement)
 		w.mentions(s, g.mentioned)
 	})
 	return g

@@ -41,18 +41,15 @@ func (w *witnesses) keep(p *pendingWitness, witness Witness) {
 		p.resource = witness.Request.Resource
 	}
 	at := p.direction.allows()
-	for _, list := range w.lists {
-		for i := range list {
-			if list[i].Request.Action == witness.Request.Action && list[i].Request.compare(&witness.Request) == 0 {
-				return
+	w.words.key = append(w.words.key[:0], witness.Request.Action...)
+	if _, known := w.actionsShown.number(w.words.key, 0); known {
+		for _, list := range w.lists {
+			for i := range list {
+				if list[i].Request.Action == witness.Request.Action && list[i].Request.compare(&witness.Request) == 0 {
+					return
+				}
 			}
 		}
-	}
-	if w.lists[at] == nil {
-		w.lists[at] = make([]Witness, 0, 8)
-	}
-	if len(w.lists[at]) == cap(w.lists[at]) {
-		w.lists[at] = slices.Grow(w.lists[at], MaxWitnesses-len(w.lists[at]))
 	}
 	w.lists[at] = append(w.lists[at], witness)
 }
@@ -77,8 +74,19 @@ func (w *witnesses) result() Result {
 // sorted is one list of witnesses by action, resource and the rest.
 func (w *witnesses) sorted(at int) []Witness {
 	list := w.lists[at]
-	slices.SortFunc(list, func(a, b Witness) int { return a.Request.compare(&b.Request) })
-	return list
+	if len(list) == 0 {
+		return nil
+	}
+	order := w.numbers.take(len(list))
+	for i := range order {
+		order[i] = int32(i)
+	}
+	slices.SortFunc(order, func(a, b int32) int { return list[a].Request.compare(&list[b].Request) })
+	out := make([]Witness, len(list))
+	for i, n := range order {
+		out[i] = list[n]
+	}
+	return out
 }
 
 // cells chooses the actions to show for a difference: each that a statement lists by name, and one for what only wildcards reach.
@@ -88,7 +96,7 @@ func (w *witnesses) cells(p *pendingWitness) {
 	for c := g.first; c >= 0 && n <= MaxWitnesses; c = w.groups.cells[c].next {
 		n++
 	}
-	p.cells = w.few.take(n)[:0]
+	p.cells = w.numbers.take(n)[:0]
 	wild := int32(-1)
 	for c := g.first; c >= 0; c = w.groups.cells[c].next {
 		entry := w.groups.cells[c].entry

@@ -114,7 +114,7 @@ func (w *witnesses) choose(a *assigned) bool {
 		for _, l := range e.languages[:min(len(e.languages), 4)] {
 			text := l.member(0)
 			if _, ok := splitARN(text); !l.empty && (ok || text == "*" || a.dimension != resourceDimension) && l.matches(text) {
-				a.values, a.later = []string{text}, false
+				a.values, a.later = w.value(text), false
 				return true
 			}
 		}
@@ -126,8 +126,15 @@ func (w *witnesses) choose(a *assigned) bool {
 	if d.size() == 0 || d.isVague(0) {
 		return false
 	}
-	a.values, a.later = []string{d.value(0)}, false
+	a.values, a.later = w.value(d.value(0)), false
 	return true
+}
+
+// value is a list of one value. Requests keep it.
+func (w *witnesses) value(text string) []string {
+	list := w.values.take(1)
+	list[0] = text
+	return list
 }
 
 // needed says that the statements that grant cannot do without the key: they ask for a value of it, or all that some element
@@ -159,13 +166,13 @@ func (w *witnesses) needs(b int32) []bool {
 			return
 		}
 		for _, t := range pattern(0).tokens {
-			if t.kind != tokenVariable || t.defaulted {
+			if t.kind != tokenVariable || t.fallback != nil {
 				continue
 			}
 			all := true
 			for i := 1; i < n; i++ {
 				all = all && slices.ContainsFunc(pattern(i).tokens, func(u token) bool {
-					return u.kind == tokenVariable && !u.defaulted && equalFold(u.text, t.text)
+					return u.kind == tokenVariable && u.fallback == nil && equalFold(u.text, t.text)
 				})
 			}
 			if all {
@@ -187,7 +194,7 @@ func (w *witnesses) needs(b int32) []bool {
 
 // resourceLists are what the granting statements ask of the resource.
 func (w *witnesses) resourceLists(p *pendingWitness) []*element {
-	var out []*element
+	out := w.asked.take(2)[:0]
 	for _, n := range p.require {
 		if x := &w.words.atoms[n]; x.dimension == resourceDimension {
 			out = append(out, w.words.tests[x.test].element)

@@ -101,8 +101,8 @@ func (l *lister) take(s rotation.Secret, more bool) error {
 		return nil
 	}
 	w, err := l.keep(&s)
-	if err == nil && more {
-		l.run.early.add(w)
+	if err == nil {
+		l.run.early.add(w, more)
 	}
 	return err
 }

@@ -223,3 +223,6 @@ func isSettled(modified *string) bool {
 	at, err := time.Parse("2006-01-02T15:04:05.000-0700", aws.ToString(modified))
 	return err == nil && time.Since(at) > settledAfter
 }
+
+// settledAfter is how long after a function's last change its tags are taken to stand in the index of all tagged resources too.
+const settledAfter = time.Hour

@@ -63,7 +63,7 @@ func (r *run) groups(ctx context.Context, scope rotation.Scope, yield func(rotat
 	}
 	if scope.All() && scope.After == "" {
 		r.early = newEarly(ctx, r)
-		defer func() { _ = r.early.stop() }() // what ends it early ends the reading below
+		defer r.early.stop()
 	}
 	secrets, err := r.list(ctx, scope)
 	if err != nil {
@@ -74,6 +74,7 @@ func (r *run) groups(ctx context.Context, scope rotation.Scope, yield func(rotat
 		listing.Secrets[i] = secrets[i].arn
 	}
 	units, rest := r.split(secrets)
+	r.early.inOrder(units)
 	if err := r.configurations(ctx, scope, units); err != nil {
 		return err
 	}
@@ -82,9 +83,6 @@ func (r *run) groups(ctx context.Context, scope rotation.Scope, yield func(rotat
 		return err
 	}
 	if err := r.readTags(ctx, bundles); err != nil {
-		return err
-	}
-	if err := r.early.stop(); err != nil {
 		return err
 	}
 	return r.emit(ctx, bundles, restAfter(scope.After, rest), listing, yield)
@@ -276,6 +274,7 @@ func (r *run) emit(ctx context.Context, bundles [][]*unit, rest []waiting, listi
 	var workers sync.WaitGroup
 	defer workers.Wait()
 	defer cancel()
+	defer r.early.stop()
 
 	total, done := 0, 0
 	for _, b := range bundles {

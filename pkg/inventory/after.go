@@ -9,7 +9,7 @@ import (
 // key is that of the group that a bundle becomes.
 func key(b []*unit) string {
 	g := rotation.Group{Setups: make([]rotation.Setup, 1)}
-	g.Setups[0].Function.ARN, g.Setups[0].Role.ARN = b[0].function.ARN, b[0].role
+	g.Setups[0].Function.ARN, g.Setups[0].Role.ARN = b[0].arn, b[0].role
 	return g.Key()
 }
 

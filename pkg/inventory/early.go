@@ -34,7 +34,7 @@ type earlyFunction struct {
 	configuration, policy earlyRead
 	secrets               []earlySecret // whose policies are read once its configuration is
 
-	function rotation.Function // with its configuration
+	function *rotation.Function // once its configuration is read
 	settled  bool
 	at       spill.Ref // of its policy
 }
@@ -59,7 +59,7 @@ func newEarly(ctx context.Context, r *run) *early {
 
 // add takes what a listed secret leads to; more says that the list goes on, without which reading early begins with nothing.
 func (e *early) add(w *waiting, more bool) {
-	if e == nil || w.function == "" || !w.checked || !isFunction(w.function) {
+	if e == nil || w.external || w.owner == "" || !w.checked || !isFunction(w.owner) {
 		return
 	}
 	e.mu.Lock()
@@ -77,11 +77,11 @@ func (e *early) add(w *waiting, more bool) {
 			}
 		}
 	}
-	f := e.functions[w.function]
+	f := e.functions[w.owner]
 	if f == nil {
 		f = &earlyFunction{}
-		e.functions[w.function] = f
-		e.configurations = append(e.configurations, w.function)
+		e.functions[w.owner] = f
+		e.configurations = append(e.configurations, w.owner)
 	}
 	secret := earlySecret{w.arn, w.changed}
 	switch {
@@ -102,8 +102,8 @@ func (e *early) inOrder(units []*unit) {
 	defer e.mu.Unlock()
 	e.configurations = nil
 	for _, u := range units {
-		if f := e.functions[u.function.ARN]; f != nil && !f.configuration.begun {
-			e.configurations = append(e.configurations, u.function.ARN)
+		if f := e.functions[u.arn]; f != nil && !f.configuration.begun {
+			e.configurations = append(e.configurations, u.arn)
 		}
 	}
 	e.more.Broadcast()
@@ -168,8 +168,9 @@ func (e *early) while(read *earlyRead, call func() error) {
 
 // configure reads a function's configuration, with which its policy and those of its secrets are worth reading.
 func (e *early) configure(ctx context.Context, arn rotation.ARN, f *earlyFunction) {
-	e.while(&f.configuration, func() (err error) {
-		f.function, f.settled, err = e.run.configuration(ctx, arn)
+	e.while(&f.configuration, func() error {
+		function, settled, err := e.run.configuration(ctx, arn)
+		f.function, f.settled = &function, settled
 		return err
 	})
 	if f.configuration.err != nil {
@@ -230,7 +231,7 @@ func (r *run) configured(ctx context.Context, arn rotation.ARN) (f rotation.Func
 	if e.wait(&known.configuration); !known.configuration.begun {
 		e.configure(ctx, arn, known)
 	}
-	return known.function, known.settled, known.configuration.err
+	return *known.function, known.settled, known.configuration.err
 }
 
 // functionPolicyOnce is a function's policy, as it was read early or is read now. It is asked for once, and the function then forgotten.

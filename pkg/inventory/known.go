@@ -48,20 +48,20 @@ func (r *run) knownGroups(ctx context.Context, scope rotation.Scope, yield func(
 	if len(shared) > 0 {
 		configured := map[rotation.ARN]*unit{}
 		for _, u := range units {
-			configured[u.function.ARN] = u
+			configured[u.arn] = u
 		}
 		all, _, err := k.units()
 		if err != nil {
 			return err
 		}
 		for _, u := range all {
-			if done := configured[u.function.ARN]; done != nil && u.function.ARN != "" {
+			if done := configured[u.arn]; done != nil && u.arn != "" {
 				u.function, u.role, u.settled = done.function, done.role, done.settled
 			}
 		}
 		units = all
 		if err := r.configure(ctx, slices.DeleteFunc(slices.Clone(units), func(u *unit) bool {
-			return !u.live || u.function.ARN == "" || configured[u.function.ARN] != nil
+			return !u.live || u.arn == "" || configured[u.arn] != nil
 		})); err != nil {
 			return err
 		}
@@ -159,7 +159,7 @@ func (k *knownRun) units() ([]*unit, []waiting, error) {
 	}
 	units, rest := k.run.split(all)
 	for _, u := range units {
-		u.picked = u.function.ARN == "" || k.picked[u.function.ARN]
+		u.picked = u.arn == "" || k.picked[u.arn]
 	}
 	return units, rest, nil
 }
@@ -168,7 +168,7 @@ func (k *knownRun) units() ([]*unit, []waiting, error) {
 func (k *knownRun) sharing(ctx context.Context, units []*unit) ([]rotation.ARN, error) {
 	roles := map[rotation.ARN]bool{}
 	for _, u := range units {
-		if u.picked && u.function.ARN != "" && u.role != "" {
+		if u.picked && u.arn != "" && u.role != "" {
 			roles[u.role] = true
 		}
 	}

@@ -25,14 +25,25 @@ const sameToken = 10
 // waiting is the little of a secret that is kept in memory from its listing until its group is read.
 type waiting struct {
 	arn      rotation.ARN
-	function rotation.ARN // that rotates it
-	role     rotation.ARN // that a partner rotates it with
+	owner    rotation.ARN // the function that rotates it, or the role that a partner rotates it with; empty: neither
 	at       spill.Ref
 	changed  int64 // see changedOf
+	external bool  // its owner is a role
 	picked   bool
 	deleting bool
 	checked  bool
 	open     bool
+}
+
+// class is where secrets of its kind stand: those of functions first, then those of partners, then all others.
+func (w *waiting) class() int {
+	switch {
+	case w.owner == "":
+		return 2
+	case w.external:
+		return 1
+	}
+	return 0
 }
 
 // lister is the listing of the secrets.
@@ -114,12 +125,10 @@ func (l *lister) keep(s *rotation.Secret) (*waiting, error) {
 		return nil, err
 	}
 	// Secrets that name one function share its name in memory.
-	for _, name := range []*rotation.ARN{&w.function, &w.role} {
-		if known, ok := l.strings[*name]; ok {
-			*name = known
-		} else {
-			l.strings[*name] = *name
-		}
+	if known, ok := l.strings[w.owner]; ok {
+		w.owner = known
+	} else {
+		l.strings[w.owner] = w.owner
 	}
 	l.kept = append(l.kept, w)
 	return &l.kept[len(l.kept)-1], nil
@@ -132,13 +141,13 @@ func (r *run) wait(s *rotation.Secret, picked bool) (waiting, error) {
 	w := waiting{arn: rotation.ARN(strings.Clone(string(s.ARN))), changed: changedOf(s), picked: picked, deleting: s.Deleting, checked: r.checks(s), open: r.open(s)}
 	switch {
 	case s.Kind == rotation.KindLambda && s.FunctionARN != "":
-		w.function = rotation.ARN(strings.Clone(string(s.FunctionARN)))
+		w.owner = rotation.ARN(strings.Clone(string(s.FunctionARN)))
 	case s.Kind == rotation.KindExternal && s.ExternalRole != "":
-		w.role = s.ExternalRole
+		w.owner, w.external = s.ExternalRole, true
 	case !picked:
 		return w, nil
 	}
-	if r.keyIDs != nil && w.checked && w.function+w.role != "" && s.KMSKeyID != "" && !strings.HasPrefix(s.KMSKeyID, awsAlias) {
+	if r.keyIDs != nil && w.checked && w.owner != "" && s.KMSKeyID != "" && !strings.HasPrefix(s.KMSKeyID, awsAlias) {
 		r.keyIDs[s.KMSKeyID] = true
 	}
 	var err error
@@ -161,8 +170,8 @@ func (r *run) load(stored []waiting) ([]rotation.Secret, error) {
 			return nil, err
 		}
 		s.ARN = stored[i].arn // one string in memory for the secret, wherever it is named
-		if stored[i].function != "" {
-			s.FunctionARN = stored[i].function
+		if w := &stored[i]; w.owner != "" && !w.external {
+			s.FunctionARN = w.owner
 		}
 	}
 	return secrets, nil

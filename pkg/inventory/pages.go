@@ -29,7 +29,7 @@ func (r *run) worthStreaming(units []*unit) int {
 	)
 	calls := 0
 	for _, u := range units {
-		if u.checked && u.function.ARN != "" {
+		if u.checked && u.arn != "" {
 			calls += 2 + len(u.secrets) // configuration, policy, each secret's policy
 		}
 	}
@@ -61,7 +61,7 @@ func (r *run) functionCount(ctx context.Context) (int, error) {
 func (r *run) listRoles(ctx context.Context, units []*unit, spend int) (pages int, err error) {
 	wanted := map[rotation.ARN]*unit{}
 	for _, u := range units {
-		arn := u.function.ARN
+		arn := u.arn
 		if _, qualifier := arn.SplitFunction(); u.live && qualifier == "" && isFunction(arn) && r.isHere(arn) {
 			wanted[arn] = u
 		}
@@ -112,7 +112,7 @@ const codeMoved = "ChangedWhileRead"
 // configureListed reads the configuration of a function whose role is known from a list. Where its role is another one by now, what it shares
 // its role with has not been read: that is a gap, and the next sweep reads it.
 func (r *run) configureListed(ctx context.Context, u *unit) error {
-	f, settled, err := r.configured(ctx, u.function.ARN)
+	f, settled, err := r.configured(ctx, u.arn)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (r *run) configureListed(ctx context.Context, u *unit) error {
 			Message: "its role was changed from " + string(u.role) + " to " + rotation.OneLine(string(f.Role)) + " while the account was read; the next sweep reads it",
 		})
 	}
-	u.function, u.settled = f, settled
+	u.function, u.settled = &f, settled
 	return nil
 }
 
@@ -141,7 +141,7 @@ func (r *run) readTags(ctx context.Context, bundles [][]*unit) error {
 	wanted := map[rotation.ARN]bool{}
 	for _, b := range bundles {
 		for _, u := range b {
-			if arn, _ := u.function.ARN.SplitFunction(); u.open && u.checked && isFunction(arn) && r.isHere(arn) && (u.listed || u.function.Presence == rotation.Present) {
+			if arn, _ := u.arn.SplitFunction(); u.open && u.checked && isFunction(arn) && r.isHere(arn) && (u.listed || u.function != nil && u.function.Presence == rotation.Present) {
 				wanted[arn] = true
 			}
 		}

@@ -87,7 +87,7 @@ func (r *run) plan(ctx context.Context) (CallPlan, error) {
 	}
 	p.atLeast("secretsmanager:ListSecrets", r.reader.Calls()["secretsmanager:ListSecrets"])
 	for i := range secrets {
-		if s := &secrets[i]; s.checked && (s.function != "" || s.role != "") {
+		if s := &secrets[i]; s.checked && s.owner != "" {
 			p.atLeast("secretsmanager:GetResourcePolicy", 1)
 		}
 	}
@@ -104,7 +104,7 @@ func (r *run) planFunctions(ctx context.Context, p *planner, units []*unit) erro
 	}
 	open := 0
 	for _, u := range units {
-		if u.function.ARN == "" || !u.live || !isFunction(u.function.ARN) {
+		if u.arn == "" || !u.live || !isFunction(u.arn) {
 			continue
 		}
 		p.atLeast(configuration, 1)

@@ -109,7 +109,8 @@ func (r *run) declare(s *rotation.Secret) {
 
 // unit is what becomes a Setup: a rotation function, or the role of external secrets, with the secrets that name it.
 type unit struct {
-	function rotation.Function // empty for external secrets
+	arn      rotation.ARN       // of the function; empty for external secrets
+	function *rotation.Function // nil until it is read
 	role     rotation.ARN
 	secrets  []waiting
 	picked   bool // the scope picks one of its secrets
@@ -120,12 +121,21 @@ type unit struct {
 	settled  bool // the function was made or changed long ago
 }
 
-func (u *unit) add(s *waiting) {
-	u.secrets = append(u.secrets, *s)
-	u.picked = u.picked || s.picked
-	u.live = u.live || !s.deleting
-	u.checked = u.checked || s.checked
-	u.open = u.open || s.open
+func newUnit(secrets []waiting) *unit {
+	u := &unit{secrets: secrets}
+	if first := &secrets[0]; first.external {
+		u.role = first.owner
+	} else {
+		u.arn = first.owner
+	}
+	for i := range secrets {
+		s := &secrets[i]
+		u.picked = u.picked || s.picked
+		u.live = u.live || !s.deleting
+		u.checked = u.checked || s.checked
+		u.open = u.open || s.open
+	}
+	return u
 }
 
 // checks says whether the secret gets a verdict that depends on what is read.
@@ -135,45 +145,29 @@ func (r *run) checks(s *rotation.Secret) bool {
 
 // account is where the unit's function lives, or its external secrets.
 func (u *unit) account() string {
-	if u.function.ARN != "" {
-		return u.function.ARN.Parts().Account
+	if u.arn != "" {
+		return u.arn.Parts().Account
 	}
 	return u.secrets[0].arn.Parts().Account
 }
 
-// split sorts the secrets by what rotates them. Of those that nothing of ours rotates, only picked ones are kept.
+// split sorts the secrets by what rotates them, in place. Of those that nothing of ours rotates, only picked ones are kept.
 func (r *run) split(secrets []waiting) (units []*unit, rest []waiting) {
-	functions, externals := map[rotation.ARN]*unit{}, map[rotation.ARN]*unit{}
-	for i := range secrets {
-		s := &secrets[i]
-		switch {
-		case s.function != "":
-			u := functions[s.function]
-			if u == nil {
-				u = &unit{function: rotation.Function{ARN: s.function}}
-				functions[s.function] = u
-			}
-			u.add(s)
-		case s.role != "":
-			u := externals[s.role]
-			if u == nil {
-				u = &unit{role: s.role}
-				externals[s.role] = u
-			}
-			u.add(s)
-		case s.picked:
-			rest = append(rest, *s)
+	slices.SortStableFunc(secrets, func(a, b waiting) int {
+		return cmp.Or(cmp.Compare(a.class(), b.class()), cmp.Compare(a.owner, b.owner))
+	})
+	r.used = map[rotation.ARN]bool{}
+	for len(secrets) > 0 && secrets[0].owner != "" {
+		n := 1
+		for n < len(secrets) && secrets[n].owner == secrets[0].owner && secrets[n].external == secrets[0].external {
+			n++
+		}
+		u := newUnit(secrets[:n:n])
+		if units, secrets = append(units, u), secrets[n:]; u.arn != "" {
+			r.used[u.arn] = true
 		}
 	}
-	r.used = make(map[rotation.ARN]bool, len(functions))
-	for _, arn := range slices.Sorted(maps.Keys(functions)) {
-		units = append(units, functions[arn])
-		r.used[arn] = true
-	}
-	for _, arn := range slices.Sorted(maps.Keys(externals)) {
-		units = append(units, externals[arn])
-	}
-	return units, rest
+	return units, slices.DeleteFunc(secrets, func(s waiting) bool { return !s.picked })
 }
 
 // configurations finds out which functions share a role, picked ones and all others: the ceiling of a role is what all its functions need.
@@ -188,7 +182,7 @@ func (r *run) configurations(ctx context.Context, scope rotation.Scope, units []
 	var picked, others []*unit
 	for _, u := range units {
 		switch {
-		case !u.live || u.function.ARN == "" || u.listed:
+		case !u.live || u.arn == "" || u.listed:
 		case u.picked:
 			picked = append(picked, u)
 		default:
@@ -207,7 +201,7 @@ func (r *run) configurations(ctx context.Context, scope rotation.Scope, units []
 	}
 	r.reader.mu.Lock()
 	others = slices.DeleteFunc(others, func(u *unit) bool {
-		role, known := r.reader.roles[u.function.ARN]
+		role, known := r.reader.roles[u.arn]
 		return known && !shared[role]
 	})
 	r.reader.mu.Unlock()
@@ -226,13 +220,13 @@ func (r *run) configure(ctx context.Context, units []*unit) error {
 	g.SetLimit(concurrency)
 	for _, u := range units {
 		g.Go(func() error {
-			f, settled, err := r.configured(gctx, u.function.ARN)
+			f, settled, err := r.configured(gctx, u.arn)
 			if err != nil {
 				return err
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			u.function, u.role, u.settled = f, f.Role, settled
+			u.function, u.role, u.settled = &f, f.Role, settled
 			if f.Presence == rotation.Present {
 				r.reader.remember(f.ARN, f.Role)
 			}
@@ -356,7 +350,9 @@ func (r *run) group(ctx context.Context, units []*unit, listing *rotation.Listin
 					return err
 				}
 			}
-			s.Function = u.function
+			if s.Function.ARN = u.arn; u.function != nil {
+				s.Function = *u.function
+			}
 			if err := r.fill(rctx, u, &s); err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
@@ -67,11 +68,11 @@ func ChangedVerdicts(stored []VerdictRecord, seen []VerdictChange, complete bool
 	return out
 }
 
-// records are the verdicts as a run leaves them.
-func (r *Run) records() []VerdictRecord {
-	out := make([]VerdictRecord, len(r.Changed))
-	for i, c := range r.Changed {
-		out[i] = VerdictRecord{c.Secret, c.Is, r.Started}
+// records are changed verdicts as a run that started at a moment leaves them.
+func records(started time.Time, changed []VerdictChange) []VerdictRecord {
+	out := make([]VerdictRecord, len(changed))
+	for i, c := range changed {
+		out[i] = VerdictRecord{c.Secret, c.Is, started}
 	}
 	return out
 }
@@ -94,10 +95,37 @@ func hashJSON(v any) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// hash is what the next run's Previous has to say of this one.
+// hash is what the next run's Previous has to say of this one: that of its JSON, which is never in memory as a whole.
 func (r Run) hash() (string, error) {
-	r.Hash = ""
-	return hashJSON(r)
+	changed := r.Changed
+	if r.Hash = ""; len(changed) == 0 {
+		return hashJSON(r)
+	}
+	gap := VerdictChange{Secret: "\x00"}
+	r.Changed = []VerdictChange{gap}
+	whole, err := json.Marshal(r)
+	if err != nil {
+		return "", err
+	}
+	between, err := json.Marshal(gap)
+	if err != nil {
+		return "", err
+	}
+	before, after, _ := bytes.Cut(whole, between) // in a string its quotes would be escaped
+	sum := sha256.New()
+	sum.Write(before)
+	for i := range changed {
+		if i > 0 {
+			sum.Write([]byte{','})
+		}
+		data, err := json.Marshal(&changed[i])
+		if err != nil {
+			return "", err
+		}
+		sum.Write(data)
+	}
+	sum.Write(after)
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
 // seal puts a run at the end of the chain.

@@ -47,6 +47,11 @@ func conformChain(t *testing.T, open func() ledger.Ledger) {
 		t.Fatalf("%d runs", len(runs))
 	}
 	equal(t, "the first run as it was sealed", runs[3], first)
+	for _, r := range []ledger.Run{first, second, third} {
+		unhashed := r
+		unhashed.Hash = ""
+		equal(t, "the hash of "+r.ID, r.Hash, fmt.Sprintf("%x", sha256.Sum256(must[[]byte](t)(json.Marshal(unhashed)))))
+	}
 	equal(t, "the second", runs[2], second)
 	chain := must[ledger.Chain](t)(ledger.Verify(runs, must[ledger.Head](t)(l.Head(ctx)), nil, noon))
 	equal(t, "problems", chain.Problems, []ledger.Problem{})

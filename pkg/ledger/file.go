@@ -30,6 +30,7 @@ var (
 	bucketJournal    = []byte("journal")
 	bucketExemptions = []byte("exemptions")
 	bucketVerdicts   = []byte("verdicts")
+	bucketParts      = []byte("parts") // changed verdicts of runs that have many; a key is the run's start in seconds, big-endian, its id and a number
 
 	keySchema = []byte("schema")
 	keyPause  = []byte("pause")
@@ -104,7 +105,7 @@ func (f *File) make() (err error) {
 
 // create makes what a new ledger has.
 func create(tx *bolt.Tx) error {
-	for _, name := range [][]byte{bucketMeta, bucketSecrets, bucketFunctions, bucketFindings, bucketRuns, bucketJournal, bucketExemptions, bucketVerdicts} {
+	for _, name := range [][]byte{bucketMeta, bucketSecrets, bucketFunctions, bucketFindings, bucketRuns, bucketJournal, bucketExemptions, bucketVerdicts, bucketParts} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return err
 		}
@@ -395,105 +396,6 @@ func (f *File) Told(_ context.Context, at time.Time, told []Transition) error {
 // Findings implements Ledger.
 func (f *File) Findings(context.Context) ([]FindingRecord, error) {
 	return all[FindingRecord](f, bucketFindings)
-}
-
-// PutRun implements Ledger. It also drops what is older than Retention.
-func (f *File) PutRun(_ context.Context, r Run) error {
-	return f.update(func(tx *bolt.Tx) error {
-		if err := put(tx, bucketRuns, []byte(r.ID), r); err != nil {
-			return err
-		}
-		return prune(tx, r.Started.Add(-Retention))
-	})
-}
-
-// SealRun implements Ledger. It also drops what is older than Retention.
-func (f *File) SealRun(_ context.Context, r Run) (Run, error) {
-	err := f.update(func(tx *bolt.Tx) error {
-		head, err := headIn(tx)
-		if err != nil {
-			return err
-		}
-		var next Head
-		if r, next, err = seal(r, head); err != nil {
-			return err
-		}
-		if err := put(tx, bucketRuns, []byte(r.ID), r); err != nil {
-			return err
-		}
-		for _, v := range r.records() {
-			if err := put(tx, bucketVerdicts, []byte(v.Secret), v); err != nil {
-				return err
-			}
-		}
-		if err := put(tx, bucketMeta, keyHead, next); err != nil {
-			return err
-		}
-		return prune(tx, r.Started.Add(-Retention))
-	})
-	return r, err
-}
-
-func headIn(tx *bolt.Tx) (Head, error) {
-	var h Head
-	if data := tx.Bucket(bucketMeta).Get(keyHead); data != nil {
-		if err := json.Unmarshal(data, &h); err != nil {
-			return h, fmt.Errorf("%w: head of the chain: %w", ErrCorrupt, err)
-		}
-	}
-	return h, nil
-}
-
-// Head implements Ledger.
-func (f *File) Head(context.Context) (Head, error) {
-	var h Head
-	err := f.view(func(tx *bolt.Tx) error {
-		var err error
-		h, err = headIn(tx)
-		return err
-	})
-	return h, err
-}
-
-// Verdicts implements Ledger.
-func (f *File) Verdicts(context.Context) ([]VerdictRecord, error) {
-	return all[VerdictRecord](f, bucketVerdicts)
-}
-
-// prune deletes the runs that started, and the journal entries that were stored, before a moment.
-func prune(tx *bolt.Tx, before time.Time) error {
-	c := tx.Bucket(bucketRuns).Cursor()
-	for k, v := c.First(); k != nil; k, v = c.Next() {
-		var r Run
-		if err := json.Unmarshal(v, &r); err != nil {
-			return fmt.Errorf("%w: run %q: %w", ErrCorrupt, k, err)
-		}
-		if r.Started.Before(before) {
-			if err := c.Delete(); err != nil {
-				return err
-			}
-		}
-	}
-	c = tx.Bucket(bucketJournal).Cursor()
-	for k, v := c.First(); k != nil; k, v = c.First() {
-		var e Entry
-		if err := json.Unmarshal(v, &e); err != nil {
-			return fmt.Errorf("%w: journal entry %x: %w", ErrCorrupt, k, err)
-		}
-		if !e.At.Before(before) {
-			return nil
-		}
-		if err := c.Delete(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Runs implements Ledger.
-func (f *File) Runs(_ context.Context, limit int) ([]Run, error) {
-	runs, err := all[Run](f, bucketRuns)
-	return newest(runs, limit), err
 }
 
 // Pause implements Ledger.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -238,6 +239,19 @@ func TestFileDropsWhatIsOld(t *testing.T) {
 	runs, err := l.Runs(ctx, 0)
 	if err != nil || len(runs) != 2 {
 		t.Errorf("%d runs (%v), want the 2 of the last 400 days", len(runs), err)
+	}
+	large := ledger.Run{ID: "large", Started: noon}
+	for i := range 1000 {
+		large.Changed = append(large.Changed, ledger.VerdictChange{Secret: strconv.Itoa(i), Is: drift.InSync})
+	}
+	for i, days := range []int{0, 390, 450} { // the last drops the first
+		large.ID, large.Started = string(rune('x'+i)), noon.Add(time.Duration(days)*24*time.Hour)
+		must[ledger.Run](t)(l.SealRun(ctx, large))
+	}
+	for _, r := range must[[]ledger.Run](t)(l.Runs(ctx, 0)) {
+		if large := r.ID >= "x"; r.ID == "x" || large && len(r.Changed) != 1000 {
+			t.Errorf("run %s has %d changed verdicts", r.ID, len(r.Changed))
+		}
 	}
 	entries, err := l.Entries(ctx, "r")
 	if err != nil || len(entries) != 2 {

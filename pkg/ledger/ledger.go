@@ -9,8 +9,8 @@ import (
 )
 
 // Schema is the version of what is stored. A ledger with a higher one is refused: an older program must not write into it.
-// Schema 2 has the chain of runs and the last verdicts; an older ledger is taken along.
-const Schema = 2
+// Schema 2 has the chain of runs and the last verdicts, schema 3 those of large runs in parts; an older ledger is taken along.
+const Schema = 3
 
 // Ledger is what is remembered between runs. Every method is safe for several processes at once.
 type Ledger interface {

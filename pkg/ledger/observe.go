@@ -7,32 +7,36 @@ import (
 )
 
 // observeSecrets is what a sighting of secrets makes of the stored records: the records of those seen, sorted, the ones to
-// store, and the secrets to forget.
+// store, and the secrets to forget. A secret that is seen twice counts as it was seen first.
 func observeSecrets(stored []SecretRecord, at time.Time, seen []Naming, complete bool) (records, store []SecretRecord, forget []string) {
-	known := make(map[string]SecretRecord, len(stored))
-	for _, r := range stored {
-		known[r.Secret] = r
+	bySecret := func(a, b SecretRecord) int { return strings.Compare(a.Secret, b.Secret) }
+	if !slices.IsSortedFunc(stored, bySecret) {
+		slices.SortFunc(stored, bySecret)
 	}
-	done := make(map[string]bool, len(seen))
+	seen = slices.Clone(seen)
+	slices.SortStableFunc(seen, func(a, b Naming) int { return strings.Compare(a.Secret, b.Secret) })
+	seen = slices.CompactFunc(seen, func(a, b Naming) bool { return a.Secret == b.Secret })
+	records = make([]SecretRecord, 0, len(seen))
 	for _, n := range seen {
-		if done[n.Secret] {
-			continue
+		for len(stored) > 0 && stored[0].Secret < n.Secret {
+			forget, stored = append(forget, stored[0].Secret), stored[1:]
 		}
-		done[n.Secret] = true
-		r, changed := known[n.Secret].observe(at, n)
+		var known SecretRecord
+		if len(stored) > 0 && stored[0].Secret == n.Secret {
+			known, stored = stored[0], stored[1:]
+		}
+		r, changed := known.observe(at, n)
 		if changed {
 			store = append(store, r)
 		}
 		records = append(records, r)
 	}
-	if complete {
-		for _, r := range stored {
-			if !done[r.Secret] {
-				forget = append(forget, r.Secret)
-			}
-		}
+	for i := range stored {
+		forget = append(forget, stored[i].Secret)
 	}
-	slices.SortFunc(records, func(a, b SecretRecord) int { return strings.Compare(a.Secret, b.Secret) })
+	if !complete {
+		forget = nil
+	}
 	return records, store, forget
 }
 

@@ -55,7 +55,12 @@ func (t *Table) SealRun(ctx context.Context, r Run) (Run, error) {
 		if err != nil {
 			return r, err
 		}
-		return sealed, t.putVerdicts(ctx, sealed.records())
+		for chunk := range slices.Chunk(sealed.Changed, atOnce) {
+			if err := t.putVerdicts(ctx, records(sealed.Started, chunk)); err != nil {
+				return sealed, err
+			}
+		}
+		return sealed, nil
 	}
 	return r, t.explain(fmt.Errorf("run %s: other runs ended at the same time again and again", r.ID))
 }
@@ -63,20 +68,18 @@ func (t *Table) SealRun(ctx context.Context, r Run) (Run, error) {
 func (t *Table) putSealed(ctx context.Context, r Run, next, head Head) error {
 	expires := r.Started.Add(Retention)
 	s := stored{Run: r}
-	var parts []types.WriteRequest
 	if len(r.Changed) > partSize {
 		for chunk := range slices.Chunk(r.Changed, partSize) {
 			encoded, err := t.encode(fmt.Sprintf("%s%s#%05d", itemPart, r.ID, s.Parts), chunk, &expires)
 			if err != nil {
 				return err
 			}
-			parts = append(parts, types.WriteRequest{PutRequest: &types.PutRequest{Item: encoded}})
+			if err := t.write(ctx, []types.WriteRequest{{PutRequest: &types.PutRequest{Item: encoded}}}); err != nil {
+				return err
+			}
 			s.Parts++
 		}
 		s.Changed = nil
-	}
-	if err := t.write(ctx, parts); err != nil {
-		return err
 	}
 	run, err := t.encode(itemRun+r.ID, s, &expires)
 	if err != nil {

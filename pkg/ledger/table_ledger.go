@@ -29,14 +29,20 @@ func (t *Table) ObserveSecrets(ctx context.Context, at time.Time, seen []Naming,
 		return nil, err
 	}
 	records, store, forget := observeSecrets(stored, at.UTC(), seen, complete)
-	ids, values := make([]string, len(store)), make([]any, len(store))
-	for i, r := range store {
-		ids[i], values[i] = r.Secret, r
+	for chunk := range slices.Chunk(store, atOnce) {
+		ids, values := make([]string, len(chunk)), make([]any, len(chunk))
+		for i, r := range chunk {
+			ids[i], values[i] = r.Secret, r
+		}
+		requests, err := t.puts(itemSecret, ids, values)
+		if err != nil {
+			return nil, err
+		}
+		if err := t.write(ctx, requests); err != nil {
+			return nil, err
+		}
 	}
-	requests, err := t.puts(itemSecret, ids, values)
-	if err != nil {
-		return nil, err
-	}
+	var requests []types.WriteRequest
 	for _, secret := range forget {
 		requests = append(requests, types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: t.key(itemSecret + secret)}})
 	}

@@ -20,8 +20,12 @@ func TestGroupsReadOneFunctionWithItsSecrets(t *testing.T) {
 	a.AddSecret(awstest.Secret{Name: "plain"})
 
 	r := reader(a, inventory.Options{})
-	groups := read(t, r, rotation.Scope{})
+	groups := read(t, r, rotation.Scope{InOrder: true})
 	wantOutline(t, groups, "[rotate-db [prod/a prod/b]]", "[ [plain]]")
+	wantOutline(t, read(t, reader(a, inventory.Options{}), rotation.Scope{}), "[ [plain]]", "[rotate-db [prod/a prod/b]]")
+	a.ResetCalls()
+	r = reader(a, inventory.Options{})
+	groups = read(t, r, rotation.Scope{InOrder: true})
 
 	s := setup(t, groups, functionARN("rotate-db"))
 	if s.Account != account || s.Region != home || s.Partition != "aws" {
@@ -64,7 +68,7 @@ func TestGroupsFollowEveryPage(t *testing.T) {
 	a.EmptyPages(2)
 	r := reader(a, inventory.Options{})
 	groups := read(t, r, rotation.Scope{})
-	if n := len(groups[len(groups)-1].Setups[0].Secrets); n != 250 {
+	if n := len(groups[0].Setups[0].Secrets); n != 250 {
 		t.Errorf("%d secrets that nothing rotates, want 250", n)
 	}
 	setup(t, groups, functionARN("f"))

@@ -94,7 +94,7 @@ func (r *Reader) count(call string) {
 }
 
 // Groups reads the rotation functions in scope and gives them grouped by execution role, sorted, each with all the secrets that name
-// it; secrets that no function rotates come last, in a group of their own. A thing that cannot be read is a Gap on it. An error ends the
+// it; secrets that no function rotates come in groups of their own, first or, with the scope's InOrder, last. A thing that cannot be read is a Gap on it. An error ends the
 // sequence: the account could not be listed, its credentials stopped working, or the selection names a secret that is not there.
 //
 // What is given is read anew in every call: reading again is verifying. Kept is only which role each function had, so that a selection

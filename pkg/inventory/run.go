@@ -85,7 +85,15 @@ func (r *run) groups(ctx context.Context, scope rotation.Scope, yield func(rotat
 	if err := r.readTags(ctx, bundles); err != nil {
 		return err
 	}
-	return r.emit(ctx, bundles, restAfter(scope.After, rest), listing, yield)
+	rest = restAfter(scope.After, rest)
+	if scope.InOrder {
+		return r.emit(ctx, bundles, rest, listing, yield)
+	}
+	// Judged while the quotas are waited for: it would cost time at the end.
+	if more, err := r.emitRest(rest, listing, yield); !more || err != nil {
+		return err
+	}
+	return r.emit(ctx, bundles, nil, listing, yield)
 }
 
 // rolesOf are the roles that the bundles need of the account itself.
@@ -307,16 +315,22 @@ func (r *run) emit(ctx context.Context, bundles [][]*unit, rest []waiting, listi
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	_, err := r.emitRest(rest, listing, yield)
+	return err
+}
+
+// emitRest yields the secrets that nothing of ours rotates, and says whether more is wanted.
+func (r *run) emitRest(rest []waiting, listing *rotation.Listing, yield func(rotation.Group) bool) (more bool, err error) {
 	for stored := range slices.Chunk(rest, restChunk) {
 		chunk, err := r.load(stored)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if !yield(rotation.Group{Setups: []rotation.Setup{newSetup(chunk)}, Listed: listing}) {
-			return nil
+			return false, nil
 		}
 	}
-	return nil
+	return true, nil
 }
 
 func newSetup(secrets []rotation.Secret) rotation.Setup {

@@ -221,6 +221,9 @@ func (f *File) explain(err error) error {
 	return fmt.Errorf("ledger %s: %w", f.path, err)
 }
 
+// fill is how much of a page is used when it is split. Keys mostly come in order, and what is half empty is mapped into memory with the rest.
+const fill = 0.9
+
 // put stores a value as JSON.
 func put(tx *bolt.Tx, bucket []byte, key []byte, value any) error {
 	data, err := json.Marshal(value)
@@ -231,6 +234,7 @@ func put(tx *bolt.Tx, bucket []byte, key []byte, value any) error {
 	if b == nil {
 		return bolterrors.ErrBucketNotFound
 	}
+	b.FillPercent = fill
 	return b.Put(key, data)
 }
 

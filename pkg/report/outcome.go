@@ -348,7 +348,7 @@ func soonest(a, b *Secret) int {
 // WithVerdict are the secrets whose verdict pick takes, soonest next rotation first.
 func (o *Outcome) WithVerdict(pick func(drift.Verdict) bool) []*Secret {
 	var picked []*Secret
-	for s := range o.all(pick) {
+	for s := range o.Some(func(g Glance) bool { return pick(g.Verdict) }) {
 		picked = append(picked, s)
 	}
 	slices.SortStableFunc(picked, soonest)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/rotationguard/rotationguard/pkg/drift"
@@ -103,38 +104,92 @@ func (o *Outcome) Count() int {
 	return len(o.Secrets) + len(o.quiet.at)
 }
 
+// Glance is what is known of a secret without reading it again.
+type Glance struct {
+	ARN     rotation.ARN
+	Verdict drift.Verdict
+	Clean   bool // it has no finding
+}
+
 // All gives every secret, those that were set aside too, by ARN once the outcome is sorted. Err says whether all of them
 // could be read.
 func (o *Outcome) All() iter.Seq[*Secret] {
-	return o.all(func(drift.Verdict) bool { return true })
+	return o.Some(func(Glance) bool { return true })
 }
 
-func (o *Outcome) all(pick func(drift.Verdict) bool) iter.Seq[*Secret] {
+// Some is All of those that pick picks: the others are not read again.
+func (o *Outcome) Some(pick func(Glance) bool) iter.Seq[*Secret] {
 	return func(yield func(*Secret) bool) {
-		aside := 0
-		before := func(arn rotation.ARN, last bool) bool {
-			for q := o.quiet; q != nil && aside < len(q.at) && (last || q.at[aside].arn < arn); aside++ {
-				if !pick(q.at[aside].verdict) {
-					continue
-				}
-				s, err := q.get(aside)
-				if err != nil {
-					q.err = cmp.Or(q.err, err)
-					continue
-				}
-				if !yield(s) {
-					return false
-				}
-			}
-			return true
+		var aside *Secret
+		next, stop := func() (*Secret, bool) { return nil, false }, func() {}
+		if o.quiet != nil {
+			next, stop = iter.Pull(o.quiet.ahead(pick))
 		}
+		defer stop()
+		aside, _ = next()
 		for i := range o.Secrets {
 			s := &o.Secrets[i]
-			if !before(s.ARN, false) || pick(s.Verdict) && !yield(s) {
+			for aside != nil && aside.ARN < s.ARN {
+				if !yield(aside) {
+					return
+				}
+				aside, _ = next()
+			}
+			if pick(Glance{s.ARN, s.Verdict, len(s.Findings) == 0}) && !yield(s) {
 				return
 			}
 		}
-		before("", true)
+		for aside != nil {
+			if !yield(aside) {
+				return
+			}
+			aside, _ = next()
+		}
+	}
+}
+
+// aheadOf is how many secrets are read again at a time, while others are made use of.
+const aheadOf = 32
+
+// ahead reads secrets again, in their order and a little before they are asked for.
+func (q *quiet) ahead(pick func(Glance) bool) iter.Seq[*Secret] {
+	return func(yield func(*Secret) bool) {
+		batches, enough := make(chan []*Secret, 2), make(chan struct{})
+		var reading sync.WaitGroup
+		defer reading.Wait()
+		defer close(enough)
+		var picked []int
+		for i := range q.at {
+			if pick(Glance{q.at[i].arn, q.at[i].verdict, true}) {
+				picked = append(picked, i)
+			}
+		}
+		reading.Go(func() {
+			defer close(batches)
+			for some := range slices.Chunk(picked, aheadOf) {
+				batch := make([]*Secret, 0, len(some))
+				for _, i := range some {
+					s, err := q.get(i)
+					if err != nil {
+						q.err = cmp.Or(q.err, err)
+						continue
+					}
+					batch = append(batch, s)
+				}
+				select {
+				case batches <- batch:
+				case <-enough:
+					return
+				}
+			}
+		})
+		for batch := range batches {
+			for _, s := range batch {
+				if !yield(s) {
+					return
+				}
+			}
+		}
 	}
 }
 

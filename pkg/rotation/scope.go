@@ -8,6 +8,9 @@ type Scope struct {
 	Functions []ARN             `json:"functions,omitempty"`
 	// After leaves out the groups whose Key is not behind it: a run that was cut goes on where it stopped.
 	After string `json:"after,omitempty"`
+	// InOrder gives the groups in the order of their keys, so that a run that is cut can go on behind one. Without it, what needs nothing more to be
+	// read comes first.
+	InOrder bool `json:"-"`
 	// Known lists nothing: only the secrets and functions that are picked are read, as far as it and they themselves say what belongs to
 	// them. Functions and secrets then widen each other, and whatever is read is less than the whole account.
 	Known *Index `json:"-"`

@@ -35,16 +35,22 @@ func (s *Sweeper) evidence(ctx context.Context, outcome *report.Outcome, run *le
 		return fmt.Errorf("reading the last verdicts: %w", err)
 	}
 	run.Verdicts = map[drift.Verdict]int{}
-	known := make(map[string]bool, len(stored))
+	was := make(map[string]drift.Verdict, len(stored))
 	for i := range stored {
-		known[stored[i].Secret] = true
+		was[stored[i].Secret] = stored[i].Verdict
 	}
 	var seen []ledger.VerdictChange
-	for secret := range outcome.All() {
-		run.Verdicts[secret.Verdict]++
-		if secret.Verdict == drift.Skipped && !known[string(secret.ARN)] {
-			continue // one that never rotated is no news, one that does not any more is
+	for secret := range outcome.Some(func(g report.Glance) bool {
+		run.Verdicts[g.Verdict]++
+		before, known := was[string(g.ARN)]
+		if g.Verdict == drift.Skipped && !known {
+			return false // one that never rotated is no news, one that does not any more is
 		}
+		if before == g.Verdict {
+			seen = append(seen, ledger.VerdictChange{Secret: string(g.ARN), Is: g.Verdict})
+		}
+		return before != g.Verdict
+	}) {
 		seen = append(seen, ledger.VerdictChange{Secret: string(secret.ARN), Is: secret.Verdict, Reason: verdictReason(secret)})
 	}
 	run.Changed = ledger.ChangedVerdicts(stored, seen, run.Complete)

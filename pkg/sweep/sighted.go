@@ -36,7 +36,8 @@ func NewSighted() *Sighted {
 // Add takes an outcome of one account and Region. complete says that all of it was read that could be: what is not in it is no more.
 func (s *Sighted) Add(o *report.Outcome, complete bool) {
 	s.swept(o.Account, o.Region, complete)
-	for secret := range o.All() {
+	whole := s.whole[place{o.Account, o.Region}] // then it need not be known of each thing that it was read
+	for secret := range o.Some(func(g report.Glance) bool { return !whole || !g.Clean || g.Verdict == drift.Unknown }) {
 		s.thing(secret.Verdict, secret.ARN, secret.FunctionARN, secret.RoleARN)
 		for _, f := range secret.Findings {
 			s.add(f, secret.Verdict, secret.Reason)

@@ -69,7 +69,7 @@ func saveSnapshot(cmd *cobra.Command, account *accountFlags, cfgFlag *configFlag
 		gaps += len(inventory.OperatorGaps(&operators[i]))
 	}
 	err = inventory.SaveSnapshot(path, func(yield func(rotation.Group, error) bool) {
-		for g, err := range reader.Groups(ctx, rotation.Scope{}) {
+		for g, err := range reader.Groups(ctx, rotation.Scope{InOrder: true}) {
 			for i := range g.Setups {
 				secrets += len(g.Setups[i].Secrets)
 			}

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -238,8 +239,8 @@ func put(tx *bolt.Tx, bucket []byte, key []byte, value any) error {
 	return b.Put(key, data)
 }
 
-// each decodes every value of a bucket in the order of the keys, from a key on (nil: from the first).
-func each[T any](tx *bolt.Tx, bucket, from []byte, visit func(T) error) error {
+// each decodes the values of a bucket in the order of the keys, from a key on (nil: from the first), until visit has enough.
+func each[T any](tx *bolt.Tx, bucket, from []byte, visit func(key []byte, value T) bool) error {
 	b := tx.Bucket(bucket)
 	if b == nil {
 		if older(tx) {
@@ -257,23 +258,37 @@ func each[T any](tx *bolt.Tx, bucket, from []byte, visit func(T) error) error {
 		if err := json.Unmarshal(v, &value); err != nil {
 			return fmt.Errorf("%w: %s %q: %w", ErrCorrupt, bucket, k, err)
 		}
-		if err := visit(value); err != nil {
-			return err
+		if !visit(k, value) {
+			return nil
 		}
 	}
 	return nil
 }
 
-// all collects a bucket.
+// all collects a bucket, some values at a time: what a transaction has read stays in memory, mapped, until it ends.
 func all[T any](f *File, bucket []byte) ([]T, error) {
-	var values []T
-	err := f.view(func(tx *bolt.Tx) error {
-		return each(tx, bucket, nil, func(v T) error {
-			values = append(values, v)
-			return nil
+	var (
+		values []T
+		next   []byte
+	)
+	for more := true; more; {
+		more = false
+		err := f.view(func(tx *bolt.Tx) error {
+			n := 0
+			return each(tx, bucket, next, func(key []byte, v T) bool {
+				if n++; n > atOnce {
+					next, more = bytes.Clone(key), true
+					return false
+				}
+				values = append(values, v)
+				return true
+			})
 		})
-	})
-	return values, err
+		if err != nil {
+			return values, err
+		}
+	}
+	return values, nil
 }
 
 // ObserveSecrets implements Ledger.
@@ -350,17 +365,7 @@ func (f *File) ObserveFunctions(ctx context.Context, seen []FunctionRecord, comp
 
 // Functions implements Ledger. A file of before functions were remembered has none.
 func (f *File) Functions(context.Context) ([]FunctionRecord, error) {
-	var records []FunctionRecord
-	err := f.view(func(tx *bolt.Tx) error {
-		if tx.Bucket(bucketFunctions) == nil {
-			return nil
-		}
-		return each(tx, bucketFunctions, nil, func(r FunctionRecord) error {
-			records = append(records, r)
-			return nil
-		})
-	})
-	return records, err
+	return all[FunctionRecord](f, bucketFunctions)
 }
 
 // ObserveFindings implements Ledger.

@@ -166,9 +166,9 @@ func (f *File) Runs(_ context.Context, limit int) ([]Run, error) {
 	var runs []Run
 	err := f.view(func(tx *bolt.Tx) error {
 		parts := map[string]int{}
-		err := each(tx, bucketRuns, nil, func(s stored) error {
+		err := each(tx, bucketRuns, nil, func(_ []byte, s stored) bool {
 			runs, parts[s.ID] = append(runs, s.Run), s.Parts
-			return nil
+			return true
 		})
 		if err != nil {
 			return err

@@ -25,7 +25,7 @@ const (
 // bulkRoles are roles and managed policies that were read in pages, set aside until each is taken.
 type bulkRoles struct {
 	store    *spill.Store
-	wanted   map[rotation.ARN]bool
+	wanted   map[rotation.ARN]rotation.ARN // each is its own value: the string that is kept
 	roles    map[rotation.ARN]spill.Ref
 	policies map[rotation.ARN]spill.Ref
 }
@@ -42,7 +42,7 @@ type bulkPolicy struct{ Version, Document string }
 
 // readBulk reads the roles in pages of the whole account where that takes fewer calls than one by one. Where it is refused or fails nothing
 // is missing: each role is then read on its own, and says itself what cannot be read.
-func (r *run) readBulk(ctx context.Context, wanted map[rotation.ARN]bool) error {
+func (r *run) readBulk(ctx context.Context, wanted map[rotation.ARN]rotation.ARN) error {
 	pages, err := r.rolePages(ctx, len(wanted))
 	if err != nil || pages == 0 {
 		return err
@@ -61,7 +61,7 @@ func (r *run) readBulk(ctx context.Context, wanted map[rotation.ARN]bool) error 
 			return err
 		}
 		if !page.IsTruncated || aws.ToString(page.Marker) == "" {
-			r.bulk = b
+			r.bulk, b.wanted = b, nil
 			return nil
 		}
 		if seen[*page.Marker] {
@@ -100,7 +100,8 @@ func (b *bulkRoles) take(page *iam.GetAccountAuthorizationDetailsOutput) error {
 	for i := range page.RoleDetailList {
 		d := &page.RoleDetailList[i]
 		arn := rotation.ARN(aws.ToString(d.Arn))
-		if !b.wanted[arn] {
+		arn, ok := b.wanted[arn]
+		if !ok {
 			continue
 		}
 		at, err := b.store.Put(bulkRole{types.Role{
@@ -123,7 +124,7 @@ func (b *bulkRoles) take(page *iam.GetAccountAuthorizationDetailsOutput) error {
 			if err != nil {
 				return err
 			}
-			b.policies[rotation.ARN(aws.ToString(p.Arn))] = at
+			b.policies[rotation.ARN(copied(p.Arn))] = at
 		}
 	}
 	return nil

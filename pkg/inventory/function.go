@@ -68,7 +68,7 @@ func (r *run) configuration(ctx context.Context, arn rotation.ARN) (f rotation.F
 		}
 		return fail(&g)
 	}
-	f.Presence, f.Role, f.Tags = rotation.Present, rotation.ARN(aws.ToString(out.Role)), tags
+	f.Presence, f.Role, f.Tags = rotation.Present, rotation.ARN(copied(out.Role)), tags
 	f.State, f.StateReason = string(out.State), string(out.StateReasonCode)
 	f.LastUpdateStatus, f.LastUpdateReason = string(out.LastUpdateStatus), string(out.LastUpdateStatusReasonCode)
 	if v := out.VpcConfig; v != nil && len(v.SubnetIds) > 0 {
@@ -76,6 +76,9 @@ func (r *run) configuration(ctx context.Context, arn rotation.ARN) (f rotation.F
 	}
 	return f, isSettled(out.LastModified), nil
 }
+
+// copied is a text of an answer that is kept: what the SDK decodes lies in memory beside all else of its answer.
+func copied(text *string) string { return strings.Clone(aws.ToString(text)) }
 
 // askConfiguration reads a configuration with GetFunctionConfiguration, or with GetFunction, which answers with the tags too (nil: not read).
 func (r *run) askConfiguration(ctx context.Context, s *site, arn rotation.ARN) (*lambda.GetFunctionConfigurationOutput, map[string]string, error) {

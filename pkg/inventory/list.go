@@ -35,17 +35,6 @@ type waiting struct {
 	open     bool
 }
 
-// class is where secrets of its kind stand: those of functions first, then those of partners, then all others.
-func (w *waiting) class() int {
-	switch {
-	case w.owner == "":
-		return 2
-	case w.external:
-		return 1
-	}
-	return 0
-}
-
 // lister is the listing of the secrets.
 type lister struct {
 	run     *run

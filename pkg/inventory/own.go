@@ -34,40 +34,51 @@ func changedOf(s *rotation.Secret) int64 {
 type secretPolicies struct {
 	store *spill.Store
 	mu    sync.Mutex
-	cells map[rotation.ARN]*policyCell
+	read  map[rotation.ARN]spill.Ref // none: there is no policy
+	busy  map[rotation.ARN]*reading
 }
 
-type policyCell struct {
-	once sync.Once
-	at   spill.Ref // none: there is no policy
-	err  error
+// reading is a policy that is being read.
+type reading struct {
+	done   chan struct{}
+	policy rotation.Policy
+	err    error
 }
 
 func (p *secretPolicies) get(arn rotation.ARN, read func() (rotation.Policy, error)) (rotation.Policy, error) {
 	p.mu.Lock()
-	c := p.cells[arn]
-	if c == nil {
-		if p.cells == nil {
-			p.cells = map[rotation.ARN]*policyCell{}
+	if at, ok := p.read[arn]; ok {
+		p.mu.Unlock()
+		policy := rotation.Policy{Source: rotation.PolicySecret, Presence: rotation.Absent}
+		if at.None() {
+			return policy, nil
 		}
-		c = &policyCell{}
-		p.cells[arn] = c
+		err := p.store.Get(at, &policy)
+		policy.Parse()
+		return policy, err
+	}
+	if other := p.busy[arn]; other != nil {
+		p.mu.Unlock()
+		<-other.done
+		return other.policy, other.err
+	}
+	mine := &reading{done: make(chan struct{})}
+	if p.busy == nil {
+		p.busy, p.read = map[rotation.ARN]*reading{}, map[rotation.ARN]spill.Ref{}
+	}
+	p.busy[arn] = mine
+	p.mu.Unlock()
+	var at spill.Ref
+	mine.policy, mine.err = read()
+	if mine.err == nil && (mine.policy.Presence != rotation.Absent || mine.policy.Gap != nil) {
+		at, mine.err = p.store.Put(mine.policy)
+	}
+	p.mu.Lock()
+	delete(p.busy, arn)
+	if mine.err == nil {
+		p.read[arn] = at
 	}
 	p.mu.Unlock()
-	policy := rotation.Policy{Source: rotation.PolicySecret, Presence: rotation.Absent}
-	first := false
-	c.once.Do(func() {
-		first = true
-		policy, c.err = read()
-		if c.err == nil && (policy.Presence != rotation.Absent || policy.Gap != nil) {
-			c.at, c.err = p.store.Put(policy)
-		}
-	})
-	switch {
-	case c.err != nil || first || c.at.None():
-		return policy, c.err
-	}
-	err := p.store.Get(c.at, &policy)
-	policy.Parse()
-	return policy, err
+	close(mine.done)
+	return mine.policy, mine.err
 }

@@ -82,7 +82,7 @@ func (r *run) listRoles(ctx context.Context, units []*unit, spend int) (pages in
 		}
 		for i := range page.Functions {
 			if arn := rotation.ARN(aws.ToString(page.Functions[i].FunctionArn)); wanted[arn] != nil {
-				roles[arn] = rotation.ARN(aws.ToString(page.Functions[i].Role))
+				roles[wanted[arn].arn] = rotation.ARN(copied(page.Functions[i].Role))
 			}
 		}
 		return nil, page.NextMarker, page.NextMarker != nil, nil
@@ -138,11 +138,11 @@ func (r *run) readTags(ctx context.Context, bundles [][]*unit) error {
 	if r.reader.options.UseGetFunction {
 		return nil // it answers with the tags too
 	}
-	wanted := map[rotation.ARN]bool{}
+	wanted := map[rotation.ARN]rotation.ARN{} // each is its own value: the string that is kept
 	for _, b := range bundles {
 		for _, u := range b {
 			if arn, _ := u.arn.SplitFunction(); u.open && u.checked && isFunction(arn) && r.isHere(arn) && (u.listed || u.function != nil && u.function.Presence == rotation.Present) {
-				wanted[arn] = true
+				wanted[arn] = arn
 			}
 		}
 	}
@@ -161,7 +161,8 @@ func (r *run) readTags(ctx context.Context, bundles [][]*unit) error {
 		}
 		for _, m := range page.ResourceTagMappingList {
 			arn := rotation.ARN(aws.ToString(m.ResourceARN))
-			if !wanted[arn] {
+			arn, ok := wanted[arn]
+			if !ok {
 				continue
 			}
 			of := make(map[string]string, len(m.Tags))

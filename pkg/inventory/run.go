@@ -97,11 +97,11 @@ func (r *run) groups(ctx context.Context, scope rotation.Scope, yield func(rotat
 }
 
 // rolesOf are the roles that the bundles need of the account itself.
-func (r *run) rolesOf(bundles [][]*unit) map[rotation.ARN]bool {
-	wanted := map[rotation.ARN]bool{}
+func (r *run) rolesOf(bundles [][]*unit) map[rotation.ARN]rotation.ARN {
+	wanted := map[rotation.ARN]rotation.ARN{}
 	for _, b := range bundles {
 		if role := b[0].role; role.Parts().Account == r.account && slices.ContainsFunc(b, func(u *unit) bool { return u.checked }) {
-			wanted[role] = true
+			wanted[role] = role
 		}
 	}
 	return wanted
@@ -159,23 +159,49 @@ func (u *unit) account() string {
 	return u.secrets[0].arn.Parts().Account
 }
 
-// split sorts the secrets by what rotates them, in place. Of those that nothing of ours rotates, only picked ones are kept.
+// split sorts the secrets by what rotates them: those of functions first, then those of partners. Of those that nothing of ours rotates, only
+// picked ones are kept.
 func (r *run) split(secrets []waiting) (units []*unit, rest []waiting) {
-	slices.SortStableFunc(secrets, func(a, b waiting) int {
-		return cmp.Or(cmp.Compare(a.class(), b.class()), cmp.Compare(a.owner, b.owner))
+	n, picked := 0, 0
+	for i := range secrets {
+		switch s := &secrets[i]; {
+		case s.owner != "":
+			n++
+		case s.picked:
+			picked++
+		}
+	}
+	rotated := make([]waiting, 0, n)
+	rest = make([]waiting, 0, picked)
+	for i := range secrets {
+		switch s := &secrets[i]; {
+		case s.owner != "":
+			rotated = append(rotated, *s)
+		case s.picked:
+			rest = append(rest, *s)
+		}
+	}
+	slices.SortStableFunc(rotated, func(a, b waiting) int {
+		switch {
+		case a.external == b.external:
+			return cmp.Compare(a.owner, b.owner)
+		case a.external:
+			return 1
+		}
+		return -1
 	})
 	r.used = map[rotation.ARN]bool{}
-	for len(secrets) > 0 && secrets[0].owner != "" {
+	for len(rotated) > 0 {
 		n := 1
-		for n < len(secrets) && secrets[n].owner == secrets[0].owner && secrets[n].external == secrets[0].external {
+		for n < len(rotated) && rotated[n].owner == rotated[0].owner && rotated[n].external == rotated[0].external {
 			n++
 		}
-		u := newUnit(secrets[:n:n])
-		if units, secrets = append(units, u), secrets[n:]; u.arn != "" {
+		u := newUnit(rotated[:n:n])
+		if units, rotated = append(units, u), rotated[n:]; u.arn != "" {
 			r.used[u.arn] = true
 		}
 	}
-	return units, slices.DeleteFunc(secrets, func(s waiting) bool { return !s.picked })
+	return units, rest
 }
 
 // configurations finds out which functions share a role, picked ones and all others: the ceiling of a role is what all its functions need.

@@ -10,7 +10,7 @@ import (
 // needs. What is in use may be more: the runtime then spends at most half of the time on collecting.
 const (
 	garbage = 30
-	eager   = 80 << 20
+	eager   = 90 << 20
 )
 
 // Frugal lets the process collect garbage early, unless its environment says when.

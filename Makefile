@@ -115,6 +115,10 @@ bench-scale: ## sweeps of accounts of up to 100,000 secrets with AWS's quotas an
 bench-function: ## the built function: package, initialization, and memory for 1,000 to 100,000 secrets
 	@$(CLEAN_ENV) go test -run '^$$' -bench Function -benchtime 1x -timeout 30m ./functions/sweep
 
+.PHONY: bench-page
+bench-page: browser ## how long Chromium takes to open, scroll and search the HTML report of 10,000 secrets
+	@$(CLEAN_ENV) go test -run '^$$' -bench PageInChromium -benchtime 1x ./pkg/report
+
 # Installs both tools, some hundred MB, into the user's cache at the first time.
 .PHONY: bench-peers
 bench-peers: emulators ## a sweep beside Cloud Custodian and prowler on one account: time, memory, calls, findings

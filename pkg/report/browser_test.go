@@ -14,14 +14,7 @@ import (
 // find there, so it is left out of those runs.
 func TestPageInChromium(t *testing.T) {
 	t.Parallel()
-	scripts := filepath.Join("..", "..", "scripts")
-	install := exec.CommandContext(t.Context(), filepath.Join(scripts, "browser.sh"))
-	var said strings.Builder
-	install.Stderr = &said
-	chromium, err := install.Output()
-	if err != nil {
-		t.Fatal(strings.TrimSpace(said.String()), err)
-	}
+	chromium := findChromium(t)
 
 	pages := t.TempDir()
 	outcomes := situations()
@@ -31,6 +24,7 @@ func TestPageInChromium(t *testing.T) {
 	outcomes["compared"] = compared()
 	outcomes["attack"] = attack()
 	outcomes["many"] = large(300)
+	outcomes["held"] = large(heldFrom)
 	outcomes["large"] = large(10_000)
 	for name, o := range outcomes {
 		if err := os.WriteFile(filepath.Join(pages, name+".html"), []byte(htmlOf(t, &o)), 0o600); err != nil {
@@ -43,7 +37,7 @@ func TestPageInChromium(t *testing.T) {
 		}
 	}
 	// Read, so that the test runs again when they change.
-	files, err := filepath.Glob(filepath.Join(scripts, "browser", "*.*"))
+	files, err := filepath.Glob(filepath.Join(browserScripts, "*.*"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,8 +46,8 @@ func TestPageInChromium(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	node := exec.CommandContext(t.Context(), "node", "--test", "--test-reporter=tap", filepath.Join(scripts, "browser", "report.test.mjs"))
-	node.Env = append(os.Environ(), "PAGES="+pages, "CHROMIUM="+strings.TrimSpace(string(chromium)))
+	node := exec.CommandContext(t.Context(), "node", "--test", "--test-reporter=tap", filepath.Join(browserScripts, "report.test.mjs"))
+	node.Env = append(os.Environ(), "PAGES="+pages, "CHROMIUM="+chromium)
 	out, err := node.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -31,8 +31,9 @@ var htmlScript string
 // else run or load. All of it can be read without the script, which searches, filters and copies. Secrets are written one by one, so that
 // a large account's page is never in memory as a whole.
 //
-// What a secret opens to stands in a noscript element: a browser that runs scripts takes it for one text and makes elements of it when it is
-// opened. Ten thousand secrets would otherwise be more than half a million elements, which take a browser seconds to make.
+// A large account's secrets stand in noscript elements: a browser that runs scripts takes each for one text, of which the script makes elements
+// when they come into sight or are looked for, and of what a secret opens to when it is opened. Ten thousand secrets would otherwise be
+// more than half a million elements, which take a browser seconds to make.
 func (o *Outcome) WriteHTML(w io.Writer) error {
 	parsed, err := template.New("report").Parse(htmlTemplate)
 	if err != nil {
@@ -168,6 +169,12 @@ func (p *page) Total() int { return p.summary.Secrets }
 
 // chunk is how many secrets are laid out together: a browser looks at every chunk for each frame that it draws.
 const chunk = 50
+
+// heldFrom is from how many secrets on they are held as text.
+const heldFrom = 1000
+
+// Held says whether the secrets are held as text.
+func (p *page) Held() bool { return len(p.order) >= heldFrom }
 
 // Chunks are the secrets in the order of the page: what is worse than in sync first, soonest next rotation first. Each is made when the
 // template asks for it.

@@ -347,6 +347,20 @@ func large(secrets int) Outcome {
 	return o
 }
 
+func TestSecretsAreHeldAsTextFromAThousandOn(t *testing.T) {
+	for _, tt := range []struct{ secrets, texts int }{{heldFrom - 1, 0}, {heldFrom, heldFrom / chunk}, {heldFrom + 1, heldFrom/chunk + 1}} {
+		o := large(tt.secrets)
+		page := htmlOf(t, &o)
+		if got := strings.Count(page, "<noscript><ul>\n<li class=\"row"); got != tt.texts {
+			t.Errorf("%d secrets are held in %d texts, want %d", tt.secrets, got, tt.texts)
+		}
+		if got := strings.Count(bodyOf(page), "\n<li class=\"row"); got != tt.secrets {
+			t.Errorf("the page has %d rows of %d secrets", got, tt.secrets)
+		}
+		checkPage(t, page)
+	}
+}
+
 func BenchmarkWriteHTML(b *testing.B) {
 	for _, n := range []int{10, 1000, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

@@ -4,26 +4,62 @@
   const said = document.getElementById("said");
   page.classList.add("js");
 
-  // What a secret opens to is held as text until it is asked for. It is this page's own markup, in which all else is escaped; the
-  // parser runs nothing, and the content policy would not let it.
+  // The secrets of a large account are held as text, some fifty together. Rows are made of it when they come near the window, when the browser has
+  // nothing else to do, or when all are asked for; what a secret opens to is made when it is opened. It is this page's own markup, in which
+  // all else is escaped; the parser runs nothing, and the content policy would not let it.
   const policy = window.trustedTypes ? trustedTypes.createPolicy("report", { createHTML: text => text }) : { createHTML: text => text };
-  const held = row => {
-    const last = row.firstElementChild.lastElementChild;
-    return last.tagName === "NOSCRIPT" ? last : null;
+  const parse = markup => new DOMParser().parseFromString(policy.createHTML(markup), "text/html").body.childNodes;
+  const waiting = new Map(); // texts by the lists that their rows belong into
+  const bodies = new WeakMap(); // texts of what rows open to
+  const head = '\n<li class="row', summary = "</summary>", foot = "</details>";
+  const make = part => {
+    const text = waiting.get(part);
+    if (text === undefined) return;
+    waiting.delete(part);
+    const texts = text.split(head).slice(1).map(row => {
+      const end = row.indexOf(summary) + summary.length;
+      return [head + row.slice(0, end) + foot, row.slice(end, row.lastIndexOf(foot))];
+    });
+    part.append(...parse(texts.map(([row]) => row).join("")));
+    [...part.children].forEach((row, i) => bodies.set(row, texts[i][1]));
+    part.classList.remove("waiting");
   };
+  const makeAll = () => { for (const part of [...waiting.keys()]) make(part); };
   const fill = row => {
-    const text = held(row);
-    if (!text) return;
-    const parsed = new DOMParser().parseFromString(policy.createHTML(text.textContent), "text/html");
-    text.replaceWith(...parsed.body.childNodes);
+    const text = bodies.get(row);
+    if (text === undefined) return;
+    bodies.delete(row);
+    row.firstElementChild.append(...parse(text));
   };
-  const fillMost = 1000; // as many are filled at once, so that the browser's own search finds what is in them
-  const secrets = Array.from(document.querySelectorAll("#rows .row"));
-  if (secrets.length <= fillMost) secrets.forEach(fill);
   document.addEventListener("toggle", event => {
     const row = event.target.open && event.target.closest(".row");
     if (row) fill(row);
   }, true);
+  const near = new IntersectionObserver(seen => {
+    for (const { target, isIntersecting } of seen) {
+      if (!isIntersecting) continue;
+      near.unobserve(target);
+      make(target);
+    }
+  }, { rootMargin: "150% 0px" });
+  for (const text of document.querySelectorAll("#rows > noscript")) {
+    const part = document.createElement("ul");
+    part.className = "waiting";
+    part.style.setProperty("--shown", text.textContent.split(head).length - 1);
+    waiting.set(part, text.textContent);
+    text.replaceWith(part);
+    near.observe(part);
+  }
+  const soon = window.requestIdleCallback || (act => setTimeout(() => act({ timeRemaining: () => 0 }), 50));
+  const rest = deadline => {
+    do {
+      const [part] = waiting.keys();
+      if (!part) return;
+      make(part);
+    } while (deadline.timeRemaining() > 8);
+    soon(rest);
+  };
+  window.addEventListener("load", () => soon(rest));
 
   // Copying works from a file too; where the browser refuses it, the text is selected.
   document.addEventListener("click", async event => {
@@ -48,8 +84,9 @@
     const id = decode(location.hash.slice(1));
     if (!id || id.startsWith("?")) return;
     if (!document.getElementById(id)) {
-      const row = secrets.find(e => held(e) && held(e).textContent.includes(` id="${id}"`));
-      if (row) fill(row);
+      const named = text => text !== undefined && text.includes(` id="${id}"`);
+      for (const [part, text] of waiting) if (named(text)) make(part);
+      for (const row of document.querySelectorAll("#rows .row")) if (named(bodies.get(row))) fill(row);
     }
     const target = document.getElementById(id);
     if (!target) return;
@@ -75,6 +112,7 @@
   // Paper has nothing to click: what is not in sync, and every change, is printed open.
   let opened = [];
   window.addEventListener("beforeprint", () => {
+    makeAll();
     opened = [...document.querySelectorAll(".worse:not([hidden]) > details:not([open]), .change > details:not([open])")];
     for (const e of opened) {
       fill(e.parentElement);
@@ -94,8 +132,8 @@
     const openAll = document.getElementById("open");
     const openMost = 300; // opening more at once would keep the browser busy for seconds
     const ranks = ["critical", "high", "medium", "low", "info"];
-    const chunks = Array.from(list.children), chunk = chunks[0].children.length;
-    const rows = secrets.map((element, place) => ({ element, place }));
+    const chunks = Array.from(list.children), total = parseInt(shown.textContent, 10);
+    let rows = [], chunk = 0;
     let order = "soonest", timer = 0, full = false, suggested = false;
     form.hidden = false;
 
@@ -103,12 +141,20 @@
     const names = { lt: "<", gt: ">", amp: "&", quot: '"' };
     const plain = markup => markup.replace(/<[^>]*>/g, " ").replace(/&(?:#(\d+)|(\w+));/g, (all, code, name) => (code ? String.fromCodePoint(code) : names[name] || all));
 
+    const know = () => {
+      if (rows.length) return;
+      makeAll();
+      rows = Array.from(list.querySelectorAll(".row"), (element, place) => ({ element, place }));
+      chunk = chunks[0].children.length;
+    };
+
     // What is searched is collected when it is first needed.
     const collect = () => {
       if (full) return;
       full = true;
+      know();
       for (const row of rows) {
-        const e = row.element, markup = held(e) ? held(e).textContent : "";
+        const e = row.element, markup = bodies.get(e);
         row.name = e.querySelector(".name").textContent;
         row.fn = e.querySelector(".fn").textContent;
         if (markup) {
@@ -164,6 +210,11 @@
       const fn = data.get("function").trim().toLowerCase(), tag = data.get("tag").trim().toLowerCase();
       const places = (data.get("account") || "").toLowerCase().split(/\s+/).filter(Boolean);
       const verdicts = new Set(data.getAll("verdict")), severities = data.getAll("severity");
+      if (!rows.length && !words.length && !fn && !tag && !places.length && !verdicts.size && !severities.length && data.get("order") === order) {
+        tell(total);
+        return;
+      }
+      know();
       if (words.length || fn || tag) collect();
       sort(data.get("order"));
       let n = 0;
@@ -183,7 +234,10 @@
         e.hidden = counts[i] === 0;
         e.style.setProperty("--shown", counts[i]);
       });
-      shown.textContent = n === rows.length ? n + " shown" : n + " of " + rows.length + " shown";
+      tell(n);
+    };
+    const tell = n => {
+      shown.textContent = n === total ? n + " shown" : n + " of " + total + " shown";
       nothing.hidden = n > 0;
       list.hidden = n === 0;
       openAll.hidden = n === 0 || n > openMost;

@@ -10,8 +10,8 @@ export const launch = () =>
     args: ["--disable-dev-shm-usage", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"],
   });
 
-// open shows a file. did is what the page did: scripts that failed, dialogs, requests beyond its own file, windows.
-export const open = async (browser, file, { hash = "", ...options } = {}) => {
+// open shows a file; first runs in the page before its own script. did is what the page did: scripts that failed, dialogs, requests beyond its own file, windows.
+export const open = async (browser, file, { hash = "", ...options } = {}, first = () => {}) => {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, permissions: ["clipboard-read", "clipboard-write"], ...options });
   const did = [];
   const address = pathToFileURL(file).href;
@@ -27,6 +27,7 @@ export const open = async (browser, file, { hash = "", ...options } = {}) => {
   page.on("pageerror", error => did.push("error " + error.message));
   page.on("console", message => did.push(message.type() + " " + message.text()));
   page.on("download", () => did.push("download"));
+  await page.addInitScript(first);
   await page.goto(address + hash);
   return { page, did, close: () => context.close() };
 };

@@ -195,7 +195,7 @@ func explanation(f drift.Finding, j *drift.Judgement, secret rotation.ARN, tool 
 	var owner drift.Owner
 	if j != nil {
 		owner = drift.OwnerOf(&j.Setup)
-		e.Owner, e.Secret, e.Forecast = owner.Why, secret, drift.Forecast(j, secret)
+		e.Owner, e.Secret, e.Forecast = owner.Why, secret, append(e.Forecast, drift.Forecast(j, secret)...)
 	}
 	switch {
 	case tool == everyTool:

@@ -90,6 +90,7 @@ func printFindings(cmd *cobra.Command, out *outputFlags, l ledger.Ledger, all bo
 	if err != nil {
 		return err
 	}
+	records = append([]ledger.FindingRecord{}, records...) // an empty list in JSON too, where there is none
 	records = slices.DeleteFunc(records, func(r ledger.FindingRecord) bool { return r.Resolved != nil && !all })
 	return out.print(cmd, func(w io.Writer) error {
 		if out.form == jsonOutput {
@@ -104,6 +105,7 @@ func printRuns(cmd *cobra.Command, out *outputFlags, l ledger.Ledger) error {
 	if err != nil {
 		return err
 	}
+	runs = append([]ledger.Run{}, runs...)
 	// Those that were begun and have not ended may have written.
 	runs = slices.DeleteFunc(runs, func(r ledger.Run) bool { return r.Number > 0 && r.Journal == "" })
 	return out.print(cmd, func(w io.Writer) error {

@@ -61,10 +61,7 @@ type fleetStack struct {
 // newFleetStack sweeps many accounts and Regions: a schedule starts a state machine, which lists the targets, sweeps each with its member role,
 // and gathers the reports into one.
 func newFleetStack(scope constructs.Construct, id string, s Settings, f Fleet, code map[string]Package) (awscdk.Stack, error) {
-	own := awscdk.NewStack(scope, &id, &awscdk.StackProps{
-		Description:         jsii.String("rotationguard: sweeps the accounts and Regions of a fleet"),
-		PermissionsBoundary: boundary(s),
-	})
+	own := awscdk.NewStack(scope, &id, stackProps(s, "rotationguard: sweeps the accounts and Regions of a fleet"))
 	stack := &fleetStack{stack: own, settings: s, fleet: f, code: code}
 	stack.key = newKey(own, s)
 	stack.topic = newTopic(own, s, stack.key)
@@ -96,7 +93,8 @@ func (f *fleetStack) newBucket() awss3.Bucket {
 		BucketKeyEnabled:  jsii.Bool(true),
 		Versioned:         jsii.Bool(true),
 		ObjectOwnership:   awss3.ObjectOwnership_BUCKET_OWNER_ENFORCED,
-		RemovalPolicy:     awscdk.RemovalPolicy_RETAIN,
+		RemovalPolicy:     kept(f.settings),
+		AutoDeleteObjects: jsii.Bool(f.settings.DestroyData), // S3 deletes no bucket that holds anything
 		LifecycleRules: &[]*awss3.LifecycleRule{{
 			Id: jsii.String("Forget"), Expiration: awscdk.Duration_Days(jsii.Number(400)), NoncurrentVersionExpiration: awscdk.Duration_Days(jsii.Number(30)),
 			AbortIncompleteMultipartUploadAfter: awscdk.Duration_Days(jsii.Number(1)),

@@ -87,6 +87,21 @@ func TestDataGoesWithTheStackOnlyWhenToldSo(t *testing.T) {
 	}
 }
 
+// TestFleetsStackTakesTheSameOptions holds what a stack of its own could leave out.
+func TestFleetsStackTakesTheSameOptions(t *testing.T) {
+	for policy, s := range map[string]Settings{"Retain": defaultSettings(), "Delete": with(func(s *Settings) { s.DestroyData, s.Qualifier = true, "mine" })} {
+		tm := fleetTemplate(t, s, listedTargets)
+		for _, name := range []string{"Ledger", "Reports", "Key"} {
+			if got := tm.Resources[tm.named(t, name)].DeletionPolicy; got != policy {
+				t.Errorf("destroyData %t: the fleet's %s is left to %s, want %s", s.DestroyData, name, got, policy)
+			}
+		}
+		if mine := strings.Contains(string(encoded(t, tm.Parameters)), "/cdk-bootstrap/mine/version"); mine != (s.Qualifier == "mine") {
+			t.Errorf("qualifier %q: the fleet's template asks for the bootstrap of %v", s.Qualifier, tm.Parameters)
+		}
+	}
+}
+
 func TestDashboardShowsWhatSweepsMeasure(t *testing.T) {
 	if alert.Namespace != metricNamespace {
 		t.Errorf("alarms read namespace %s, sweeps write %s", metricNamespace, alert.Namespace)

@@ -18,27 +18,39 @@ const FleetScope = "fleet"
 // Sighted are the findings of one or more outcomes, each once, and what they are about.
 type Sighted struct {
 	findings     []*drift.Finding
-	at           map[string]int // where a finding is, by its id
-	read, unread map[rotation.ARN]bool
-	mended       map[string]string // the changes that ended findings, by their ids
-	whole        map[place]bool    // false where something of the account and Region may not have been seen
-	accounts     map[string]bool   // false where that holds for any of the account's Regions
+	at           map[string]int        // where a finding is, by its id
+	read, unread map[rotation.ARN]bool // by the sweep of its own account and Region, or of another
+	near         map[rotation.ARN]bool // read by the sweep of its own
+	mended       map[string]string     // the changes that ended findings, by their ids
+	whole        map[place]bool        // false where something of the account and Region may not have been seen
+	accounts     map[string]bool       // false where that holds for any of the account's Regions
+	dark         map[place]bool        // of these nothing was seen; without a Region it is the account as a whole
+	dimmed       map[string]bool       // the accounts that have one
 }
 
 // place is an account and Region.
 type place struct{ account, region string }
 
+func placeOf(thing rotation.ARN) place {
+	of := thing.Parts()
+	return place{of.Account, of.Region}
+}
+
 // NewSighted has seen nothing.
 func NewSighted() *Sighted {
-	return &Sighted{at: map[string]int{}, read: map[rotation.ARN]bool{}, unread: map[rotation.ARN]bool{}, mended: map[string]string{}, whole: map[place]bool{}, accounts: map[string]bool{}}
+	return &Sighted{
+		at: map[string]int{}, read: map[rotation.ARN]bool{}, unread: map[rotation.ARN]bool{}, near: map[rotation.ARN]bool{}, mended: map[string]string{},
+		whole: map[place]bool{}, accounts: map[string]bool{}, dark: map[place]bool{}, dimmed: map[string]bool{},
+	}
 }
 
 // Add takes an outcome of one account and Region. complete says that all of it was read that could be: what is not in it is no more.
 func (s *Sighted) Add(o *report.Outcome, complete bool) {
 	s.swept(o.Account, o.Region, complete)
-	whole := s.whole[place{o.Account, o.Region}] // then it need not be known of each thing that it was read
+	here := place{o.Account, o.Region}
+	whole := s.whole[here] // then it need not be known of each thing that it was read
 	for secret := range o.Some(func(g report.Glance) bool { return !whole || !g.Clean || g.Verdict == drift.Unknown }) {
-		s.thing(secret.Verdict, secret.ARN, secret.FunctionARN, secret.RoleARN)
+		s.thing(here, secret.Verdict, secret.ARN, secret.FunctionARN, secret.RoleARN)
 		for _, f := range secret.Findings {
 			s.add(f, secret.Verdict, secret.Reason)
 		}
@@ -48,7 +60,7 @@ func (s *Sighted) Add(o *report.Outcome, complete bool) {
 	}
 	for i := range o.Operators {
 		p := &o.Operators[i]
-		s.thing(p.Verdict, p.Principal)
+		s.thing(here, p.Verdict, p.Principal)
 		for _, f := range p.Findings {
 			s.add(f, p.Verdict, p.Reason)
 		}
@@ -70,12 +82,17 @@ func (s *Sighted) AddTargets(o *report.Outcome) {
 	for i := range o.Targets {
 		t := &o.Targets[i]
 		f := report.NewUnswept(t)
-		s.thing(drift.InSync, f.Subject)
+		at := place{t.Account, t.Region}
+		s.thing(at, drift.InSync, f.Subject)
 		if t.Region != "" { // the account's Regions could be listed
-			s.thing(drift.InSync, rotation.ARN(t.Account))
+			s.thing(at, drift.InSync, rotation.ARN(t.Account))
 		}
-		if t.Status == report.TargetSwept {
+		switch t.Status {
+		case report.TargetSwept:
 			continue
+		case report.TargetFailed:
+			s.dark[at], s.dimmed[t.Account] = true, true
+		case report.TargetIncomplete:
 		}
 		s.swept(t.Account, t.Region, false)
 		s.add(f, drift.Unknown, "")
@@ -90,10 +107,13 @@ func (s *Sighted) swept(account, region string, whole bool) {
 	s.accounts[account] = whole && (before || !seen)
 }
 
-func (s *Sighted) thing(verdict drift.Verdict, names ...rotation.ARN) {
+func (s *Sighted) thing(here place, verdict drift.Verdict, names ...rotation.ARN) {
 	for _, name := range names {
 		if name != "" {
 			s.read[name] = true
+			if at := placeOf(name); at.account == here.account && (at.region == "" || at.region == here.region) {
+				s.near[name] = true
+			}
 			if verdict == drift.Unknown {
 				s.unread[name] = true
 			}
@@ -117,13 +137,21 @@ func (s *Sighted) add(f *drift.Finding, verdict drift.Verdict, reason string) {
 }
 
 // covers says of a stored finding that is not among them whether it would have been found: what it is about was read, or whole says that all was.
+// What is in an account and Region that could not be swept would not: that another one's secrets name it does not count.
 func (s *Sighted) covers(f *drift.Finding, whole func(*drift.Finding) bool) bool {
-	known := false
+	known, regional := false, false
 	for _, thing := range []rotation.ARN{f.Secret, f.Function, f.Subject} {
-		if s.unread[thing] {
+		at := placeOf(thing)
+		if s.unread[thing] || s.dark[at] || s.dark[place{at.account, ""}] {
 			return false
 		}
-		known = known || s.read[thing]
+		_, swept := s.whole[at]
+		known = known || s.near[thing] || s.read[thing] && !swept
+		regional = regional || at.region != ""
+	}
+	// A role or user that is named alone may have been found by the sweep of any of its account's Regions.
+	if !regional && s.dimmed[f.Subject.Parts().Account] {
+		return false
 	}
 	return known || whole(f)
 }

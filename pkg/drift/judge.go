@@ -15,6 +15,7 @@ type Options struct {
 	Exemptions    []Exemption
 	AllQualifiers bool // also report public and foreign grants on qualifiers that rotation does not use
 	Templates     rotation.Templates
+	Proofs        *Proofs // nil: every role is compared with its ceiling
 }
 
 // Judge compares the setups that share a role with their contracts: a verdict for every secret, and a finding for every difference.

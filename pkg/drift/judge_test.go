@@ -51,6 +51,30 @@ func TestJudgeIsStable(t *testing.T) {
 	}
 }
 
+// TestProofsChangeNoAnswer: what was compared in a run is judged the same in the next one, which compares less.
+func TestProofsChangeNoAnswer(t *testing.T) {
+	program, proven := []byte("this"), 0
+	for _, c := range loadSetups(t) {
+		want := drift.Judge(c.Group, c.Options)
+		var stored []byte
+		for again := range 2 {
+			with := c.Options
+			with.Proofs = drift.NewProofs(program, stored)
+			if diff := cmp.Diff(ids(want), ids(drift.Judge(c.Group, with))); diff != "" {
+				t.Errorf("%s: judged otherwise with proofs (-without +with):\n%s", c.Name, diff)
+			}
+			if kept := with.Proofs.Stored(); again > 0 && string(kept) != string(stored) {
+				t.Errorf("%s: an unchanged setup keeps %d bytes of proofs of %d", c.Name, len(kept), len(stored))
+			}
+			stored = with.Proofs.Stored()
+		}
+		proven += len(stored)
+	}
+	if proven == 0 {
+		t.Error("nothing was proven")
+	}
+}
+
 // ids are the findings' ids by secret, sorted, with the secret's verdict.
 func ids(judgements []drift.Judgement) map[string][]string {
 	out := map[string][]string{}

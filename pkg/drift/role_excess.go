@@ -41,7 +41,6 @@ func roleExcess(judges []*judge, listed *rotation.Listing) ([]*Finding, []string
 	if len(x.set.Identity) == 0 {
 		return nil, nil
 	}
-	x.actual, x.ceiling = policy.Compile(x.set), policy.Compile(ceiling)
 	return x.compare(ceiling)
 }
 
@@ -75,7 +74,19 @@ func (x *excess) compare(ceiling policy.Set) ([]*Finding, []string) {
 	if x.set.Boundary != nil {
 		actual.Boundary = specialize(x.first.setup, []*policy.Document{x.set.Boundary}).documents[0]
 	}
-	result := policy.Compare(ceiling, actual, serviceFacts().With(x.facts()))
+	facts, proofs := x.facts(), x.first.opts.Proofs
+	name, named := proofs.name(ceiling, actual, facts)
+	if named && proofs.holds(name) {
+		return nil, nil
+	}
+	result := policy.Compare(ceiling, actual, serviceFacts().With(facts))
+	if len(result.Excess) == 0 && len(result.Indeterminate) == 0 {
+		if named {
+			proofs.found(name)
+		}
+		return nil, nil
+	}
+	x.actual, x.ceiling = policy.Compile(x.set), policy.Compile(ceiling)
 	witnesses := map[place][]*policy.Request{}
 	settled := map[place]*policy.Statement{}
 	var order []place

@@ -33,10 +33,10 @@ type Ledger interface {
 	// Findings are all the records, sorted by finding id.
 	Findings(ctx context.Context) ([]FindingRecord, error)
 
-	// Marks are what PutMarks was given last, none while nothing was: what package inventory need not read again as long as it is unchanged.
-	Marks(ctx context.Context) ([]byte, error)
-	// PutMarks replaces the marks.
-	PutMarks(ctx context.Context, marks []byte) error
+	// Marks are what PutMarks was given last of their kind, none while nothing was.
+	Marks(ctx context.Context, kind MarkKind) ([]byte, error)
+	// PutMarks replaces the marks of a kind.
+	PutMarks(ctx context.Context, kind MarkKind, marks []byte) error
 
 	// PutRun stores a run under its id, replacing what was there.
 	PutRun(ctx context.Context, r Run) error

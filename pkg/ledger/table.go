@@ -44,7 +44,6 @@ const (
 	itemExemption = "exemption#"
 	itemVerdict   = "verdict#"
 	itemPart      = "part#" // verdicts of a run that one item cannot hold
-	itemMarks     = "marks#"
 	itemSchema    = "schema"
 	itemPause     = "pause"
 	itemLease     = "lease"

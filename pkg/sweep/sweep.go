@@ -258,17 +258,17 @@ func (s *Sweeper) judge(ctx context.Context, scope rotation.Scope) ([]drift.Judg
 // kept only where a plan is made, and whole only where that may have to do with it or with another function of its role. complete says that the whole account was read.
 func (s *Sweeper) find(ctx context.Context, scope rotation.Scope, outcome *report.Outcome, acted *operated) (judgements []drift.Judgement, complete bool, err error) {
 	complete = scope.All()
-	for group, err := range s.groups(ctx, scope) {
+	for next, err := range s.judged(ctx, scope) {
 		if err != nil {
 			return judgements, false, err
 		}
+		group, judged := next.group, next.judgements
 		for _, gap := range inventory.Gaps(group) {
 			outcome.Errors = append(outcome.Errors, report.ErrorOf(gap))
 		}
 		complete = complete && group.Listed != nil && group.Listed.Complete
 		acted.add(&group)
 		acted.index.add(&group)
-		judged := drift.Judge(group, s.Judging)
 		concerned := false
 		for i := range judged {
 			outcome.Add(&judged[i])

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 
+	"github.com/rotationguard/rotationguard/pkg/drift"
+	"github.com/rotationguard/rotationguard/pkg/ledger"
 	"github.com/rotationguard/rotationguard/pkg/report"
 	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
@@ -14,28 +16,54 @@ type marking interface {
 	Marks() []byte
 }
 
-// recall gives the source the ledger's marks, and answers with what keeps those that hold after a reading of the whole account. Who may write
-// goes by what was read in this run alone.
+// recall gives the source and the comparison what the ledger knows to be unchanged, and answers with what keeps as much of it as holds after a
+// reading of the whole account. Who may write goes by what was read and compared in this run alone.
 func (s *Sweeper) recall(ctx context.Context, scope rotation.Scope) (keep func(context.Context, *report.Outcome)) {
-	source, ok := s.Source.(marking)
-	if !ok || s.Ledger == nil || s.Forgetful || s.Continue != nil || !scope.All() || s.Repair.Mode.Writes() {
-		if ok {
-			source.Recall(nil)
-		}
+	s.Judging.Proofs = nil
+	source, reads := s.Source.(marking)
+	if reads {
+		source.Recall(nil)
+	}
+	if s.Ledger == nil || s.Forgetful || !scope.All() || s.Repair.Mode.Writes() {
 		return func(context.Context, *report.Outcome) {}
 	}
-	stored, err := s.Ledger.Marks(ctx)
-	if err != nil {
-		stored = nil // everything is read
+	var keeps []func(context.Context, *report.Outcome)
+	if reads && s.Continue == nil {
+		stored := s.marks(ctx, ledger.MarksRead)
+		source.Recall(stored)
+		keeps = append(keeps, func(ctx context.Context, outcome *report.Outcome) {
+			s.putMarks(ctx, outcome, ledger.MarksRead, stored, source.Marks())
+		})
 	}
-	source.Recall(stored)
+	if id := program(); id != nil {
+		stored := s.marks(ctx, ledger.MarksCompared)
+		proofs := drift.NewProofs(id, stored)
+		s.Judging.Proofs = proofs
+		keeps = append(keeps, func(ctx context.Context, outcome *report.Outcome) {
+			s.putMarks(ctx, outcome, ledger.MarksCompared, stored, proofs.Stored())
+		})
+	}
 	return func(ctx context.Context, outcome *report.Outcome) {
-		marks := source.Marks()
-		if bytes.Equal(marks, stored) {
-			return
+		for _, keep := range keeps {
+			keep(ctx, outcome)
 		}
-		if err := s.Ledger.PutMarks(ctx, marks); err != nil {
-			outcome.Errors = append(outcome.Errors, report.Error{Resource: "ledger", Message: rotation.OneLine("remembering what is unchanged: " + err.Error())})
-		}
+	}
+}
+
+// marks are the stored ones; none where they cannot be read: then everything is read and compared.
+func (s *Sweeper) marks(ctx context.Context, kind ledger.MarkKind) []byte {
+	stored, err := s.Ledger.Marks(ctx, kind)
+	if err != nil {
+		return nil
+	}
+	return stored
+}
+
+func (s *Sweeper) putMarks(ctx context.Context, outcome *report.Outcome, kind ledger.MarkKind, stored, marks []byte) {
+	if bytes.Equal(marks, stored) {
+		return
+	}
+	if err := s.Ledger.PutMarks(ctx, kind, marks); err != nil {
+		outcome.Errors = append(outcome.Errors, report.Error{Resource: "ledger", Message: rotation.OneLine("remembering what is unchanged: " + err.Error())})
 	}
 }

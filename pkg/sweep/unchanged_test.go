@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
@@ -80,7 +82,7 @@ func TestWhatIsNotReadAgainChangesNoAnswer(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	ctx := t.Context()
 	saved := 0
-	for round := range 8 {
+	for round := range 12 {
 		for range random.IntN(4) {
 			change(ctx, t, a, client, random, names[random.IntN(len(names))])
 		}
@@ -99,14 +101,27 @@ func TestWhatIsNotReadAgainChangesNoAnswer(t *testing.T) {
 		}
 	}
 	if saved < 40 {
-		t.Errorf("marks saved %d calls in 8 sweeps", saved)
+		t.Errorf("marks saved %d calls in 12 sweeps", saved)
 	}
 }
 
 func change(ctx context.Context, t *testing.T, a *awstest.Account, client *secretsmanager.Client, random *rand.Rand, secret string) {
 	t.Helper()
 	var err error
-	switch random.IntN(5) {
+	extra := []string{
+		`{"Effect":"Allow","Action":"secretsmanager:RotateSecret","Resource":"*"}`, `{"Effect":"Allow","Action":"kms:Decrypt","Resource":"*"}`,
+		`{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*","Condition":{"StringEquals":{"secretsmanager:ResourceTag/round":"3"}}}`,
+	}[random.IntN(3)]
+	switch random.IntN(7) {
+	case 5:
+		a.UpdateRole(roleOf(ctx, t, a, secret), func(r *awstest.Role) {
+			if r.Inline == nil {
+				r.Inline = map[string]string{}
+			}
+			r.Inline["extra"] = `{"Version":"2012-10-17","Statement":[` + extra + `]}`
+		})
+	case 6:
+		a.UpdateRole(roleOf(ctx, t, a, secret), func(r *awstest.Role) { delete(r.Inline, "extra") })
 	case 0:
 		_, err = client.PutResourcePolicy(ctx, &secretsmanager.PutResourcePolicyInput{SecretId: &secret, ResourcePolicy: aws.String(
 			`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"secretsmanager:PutSecretValue","Resource":"*"}]}`)})
@@ -126,6 +141,22 @@ func change(ctx context.Context, t *testing.T, a *awstest.Account, client *secre
 	}
 }
 
+// roleOf is the name of the execution role of the function that rotates a secret, "" where it is gone.
+func roleOf(ctx context.Context, t *testing.T, a *awstest.Account, secret string) string {
+	t.Helper()
+	for _, s := range a.Secrets() {
+		if s.ARN != secret {
+			continue
+		}
+		f, err := lambda.NewFromConfig(a.Config()).GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &s.RotationLambdaARN})
+		if err != nil {
+			return ""
+		}
+		return (*f.Role)[strings.LastIndexByte(*f.Role, '/')+1:]
+	}
+	return ""
+}
+
 // TestMarksThatAreDamagedProveNothing: what is stored is not believed where it is no mark of the secret as it is.
 func TestMarksThatAreDamagedProveNothing(t *testing.T) {
 	a := longUnchanged(t)
@@ -136,7 +167,7 @@ func TestMarksThatAreDamagedProveNothing(t *testing.T) {
 	}
 	defer l.Close()
 	s.Ledger = l
-	if err := l.PutMarks(t.Context(), bytes.Repeat([]byte{7}, 3*ledger.MarkSize+5)); err != nil {
+	if err := l.PutMarks(t.Context(), ledger.MarksRead, bytes.Repeat([]byte{7}, 3*ledger.MarkSize+5)); err != nil {
 		t.Fatal(err)
 	}
 	want := reported(t, run(t, newSweeper(t, a, "mode: report"), rotation.Scope{}))

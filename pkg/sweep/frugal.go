@@ -9,7 +9,7 @@ import (
 // sweep waits for AWS's quotas, so that processor time is cheaper than memory, of which a function in Lambda pays for the most that it ever
 // needs. What is in use may be more: the runtime then spends at most half of the time on collecting.
 const (
-	garbage = 30
+	garbage = 60
 	eager   = 90 << 20
 )
 

@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -60,7 +62,7 @@ func note(ctx context.Context, client bucketAPI, bucket, run string, t *fleet.Ta
 
 // gather joins the reports of a run's folder. at is the moment of the merged report; seen is what the ledger and whoever is told need beside it.
 func gather(ctx context.Context, client bucketAPI, bucket, run string, at time.Time) (outcome report.Outcome, seen *sighted, err error) {
-	outcome, seen = report.Outcome{At: at}, &sighted{Sighted: sweep.NewSighted()}
+	outcome, seen = report.Outcome{At: at}, &sighted{Sighted: sweep.NewSighted(), client: client, bucket: bucket, reports: map[fleet.Target]string{}}
 	folder, err := archive.Folder(run)
 	if err != nil {
 		return outcome, seen, fmt.Errorf("gathering: %w", err)
@@ -77,7 +79,11 @@ func gather(ctx context.Context, client bucketAPI, bucket, run string, at time.T
 	if err != nil {
 		return outcome, seen, err
 	}
+	targets = each(targets)
 	outcome.Notes = append(outcome.Notes, unlisted.Notes...)
+	if n := strangers(there, folder, targets); n > 0 {
+		outcome.Notes = append(outcome.Notes, fmt.Sprintf("%d reports in s3://%s/%s are of no target of the run and do not count.", n, bucket, folder))
+	}
 	for _, f := range unlisted.Failed {
 		outcome.JoinFailed(f.Account, f.Name, f.Region, report.Error(f.Cause))
 	}
@@ -110,7 +116,7 @@ func gather(ctx context.Context, client bucketAPI, bucket, run string, at time.T
 				outcome.Mode = part.Mode
 				seen.Add(&part, len(part.Errors) == 0)
 				seen.AddMended(run, &part)
-				seen.addQuiet(&part)
+				seen.reports[fleet.Target{Account: t.Account, Region: t.Region}] = key
 				outcome.Join(t.Account, t.Name, t.Region, &part, "s3://"+bucket+"/"+key, kept)
 			}
 			return nil
@@ -126,38 +132,76 @@ func gather(ctx context.Context, client bucketAPI, bucket, run string, at time.T
 // kept says which secrets the merged report has in full: those that somebody may have to act on, and those that are exempt from it.
 func kept(v drift.Verdict) bool { return report.Drift(v) || v == drift.Exempt }
 
-// sighted is what the targets have found, and in short the secrets that the merged report has not: news may be of them, that they are in sync again.
+// each gives every target once: one that is listed twice is swept twice, and leaves one report.
+func each(targets []fleet.Target) []fleet.Target {
+	var once []fleet.Target
+	seen := map[string]bool{}
+	for _, t := range targets {
+		if at := t.Account + "/" + t.Region; !seen[at] {
+			seen[at] = true
+			once = append(once, t)
+		}
+	}
+	return once
+}
+
+// strangers counts the reports in the folder that are of no target.
+func strangers(there map[string]bool, folder string, targets []fleet.Target) int {
+	n := 0
+	for key := range there {
+		if strings.Count(key, "/") == strings.Count(folder, "/")+1 && strings.HasSuffix(key, ".json") && !strings.HasSuffix(key, failedSuffix) {
+			n++
+		}
+	}
+	for _, t := range targets {
+		if there[folder+t.Account+"/"+t.Region+".json"] {
+			n--
+		}
+	}
+	return n
+}
+
+// sighted is what the targets have found, and where their reports are: news may be of secrets that the merged report has not, that they are in sync again.
 type sighted struct {
 	*sweep.Sighted
-	quiet []report.Secret
+	client  bucketAPI
+	bucket  string
+	reports map[fleet.Target]string // the keys, by account and Region
 }
 
-func (s *sighted) addQuiet(part *report.Outcome) {
-	for i := range part.Secrets {
-		if from := &part.Secrets[i]; !kept(from.Verdict) {
-			s.quiet = append(s.quiet, report.Secret{
-				Account: part.Account, Region: part.Region, ARN: from.ARN, Name: from.Name, Kind: from.Kind, FunctionARN: from.FunctionARN, RoleARN: from.RoleARN, Tags: from.Tags,
-				Verdict: from.Verdict, RotationCanWork: from.RotationCanWork, NextRotation: from.NextRotation, Reason: from.Reason,
-			})
-		}
-	}
-}
-
-// concerned are the quiet secrets that news are of.
-func (s *sighted) concerned(news []ledger.Transition) []report.Secret {
-	of := map[rotation.ARN]bool{}
+// concerned are the secrets that the merged report has not and news are of. They are read again: to hold all of a fleet's for the few would take its size in memory.
+func (s *sighted) concerned(ctx context.Context, news []ledger.Transition) ([]report.Secret, error) {
+	of, in := map[rotation.ARN]bool{}, map[string]bool{}
 	for i := range news {
+		if news[i].Record.Resolved == nil {
+			continue // what stands is in the merged report
+		}
 		f := &news[i].Record.Finding
-		of[f.Secret], of[f.Function], of[f.Subject] = true, true, true
-	}
-	delete(of, "")
-	var all []report.Secret
-	for i := range s.quiet {
-		if q := &s.quiet[i]; of[q.ARN] || of[q.FunctionARN] || of[q.RoleARN] {
-			all = append(all, *q)
+		for _, thing := range []rotation.ARN{f.Secret, f.Function, f.Subject} {
+			if at := thing.Parts(); at.Account != "" {
+				of[thing], in[at.Account+"/"+at.Region] = true, true
+			}
 		}
 	}
-	return all
+	var all []report.Secret
+	for t, key := range s.reports {
+		if !in[t.Account+"/"+t.Region] && !in[t.Account+"/"] {
+			continue
+		}
+		part, err := readReport(ctx, s.client, s.bucket, key)
+		if err != nil {
+			return nil, fmt.Errorf("reading again: %w", err)
+		}
+		for i := range part.Secrets {
+			if from := &part.Secrets[i]; !kept(from.Verdict) && (of[from.ARN] || of[from.FunctionARN] || of[from.RoleARN]) {
+				secret := *from
+				secret.Account, secret.Region, secret.Findings = part.Account, part.Region, nil
+				all = append(all, secret)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b report.Secret) int { return cmp.Compare(a.ARN, b.ARN) })
+	return all, nil
 }
 
 // keys are the objects of a run's folder.

@@ -76,7 +76,8 @@ func TestGatherTellsWhatIsThereFromWhatIsNot(t *testing.T) {
 	const folder = "runs/r/"
 	target := func(account string) fleet.Target { return fleet.Target{Account: account, Region: "eu-west-1"} }
 	const swept, silent, noted, corrupt, foreign, in = "000000000001", "000000000002", "000000000003", "000000000004", "000000000005", "/eu-west-1.json"
-	list, err := json.Marshal([]fleet.Target{target(swept), target(silent), target(noted), target(corrupt), target(foreign)})
+	const empty, late, two = "000000000010", "000000000011", "000000000012"
+	list, err := json.Marshal([]fleet.Target{target(swept), target(silent), target(noted), target(corrupt), target(foreign), target(empty), target(late), target(two), target(swept)}) // one of them twice
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +87,14 @@ func TestGatherTellsWhatIsThereFromWhatIsNot(t *testing.T) {
 		folder + swept + in:         reportOf(t, swept, "eu-west-1", drift.Broken, drift.InSync, drift.InSync),
 		folder + corrupt + in:       `{"schema":`,
 		folder + foreign + in:       reportOf(t, swept, "eu-west-1", drift.InSync),
-		"runs/r2/" + silent + in:    reportOf(t, silent, "eu-west-1", drift.InSync),
+		folder + empty + in:         "",
+		folder + late + in:          strings.Replace(reportOf(t, late, "eu-west-1", drift.InSync), `"account": "`+late, `"account": "`+swept, 1),
+		folder + two + in:           reportOf(t, two, "eu-west-1", drift.InSync) + reportOf(t, two, "eu-west-1"),
+		// What is beside a report is none.
+		folder + silent + "/eu-west-1.html":     "<html>",
+		folder + silent + "/eu-west-1.json.bak": reportOf(t, silent, "eu-west-1", drift.InSync),
+		folder + silent + "/us-east-1.json":     reportOf(t, silent, "eu-west-1", drift.InSync),
+		"runs/r2/" + silent + in:                reportOf(t, silent, "eu-west-1", drift.InSync),
 		// A target that is not in the list does not count.
 		folder + "000000000009" + in: reportOf(t, "000000000009", "eu-west-1", drift.Broken),
 	}
@@ -101,9 +109,10 @@ func TestGatherTellsWhatIsThereFromWhatIsNot(t *testing.T) {
 	o.Sort()
 	want := map[string]string{
 		swept: "", silent: "NoReport: no report was written", noted: "Sandbox.Timedout: Task timed out after 900.00 seconds", corrupt: "reading a report: unexpected EOF",
-		foreign: "NotItsReport: it is a report of 000000000001 eu-west-1", "000000000006": "account:ListRegions on 000000000006: AccessDeniedException: no",
+		foreign: "NotItsReport: it is a report of 000000000001 eu-west-1", empty: "reading a report: EOF", late: "NotItsReport: it is a report of 000000000001", two: "there is more behind it",
+		"000000000006": "account:ListRegions on 000000000006: AccessDeniedException: no",
 	}
-	if len(o.Targets) != len(want) || len(o.Errors) != 5 || o.ExitCode() != report.ExitFailed {
+	if len(o.Targets) != len(want) || len(o.Errors) != 8 || o.ExitCode() != report.ExitFailed {
 		t.Errorf("%d targets, errors %v", len(o.Targets), o.Errors)
 	}
 	for i := range o.Targets {
@@ -112,7 +121,7 @@ func TestGatherTellsWhatIsThereFromWhatIsNot(t *testing.T) {
 			t.Errorf("%s is %s: %s, want %q", target.Account, target.Status, target.Cause, want[target.Account])
 		}
 	}
-	if s := o.Summary(); s.Secrets != 3 || s.ByVerdict[drift.Broken] != 1 || s.ByVerdict[drift.InSync] != 2 || len(o.Secrets) != 1 || len(o.Notes) != 1 {
+	if s := o.Summary(); s.Secrets != 3 || s.ByVerdict[drift.Broken] != 1 || s.ByVerdict[drift.InSync] != 2 || len(o.Secrets) != 1 || len(o.Notes) != 2 || !strings.HasPrefix(o.Notes[1], "2 reports in s3://b/runs/r/ are of no target") {
 		t.Errorf("summary %+v, %d secrets in full, notes %v", s, len(o.Secrets), o.Notes)
 	}
 	delete(bucket, folder+fleet.UnlistedName)

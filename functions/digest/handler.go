@@ -163,6 +163,7 @@ func (h *handler) remember(ctx context.Context, o *report.Outcome, seen *sighted
 	if o.News, err = seen.ObserveFleet(ctx, l, o.At, h.alerts.RemindAfter, channels); err != nil {
 		return nil, err
 	}
-	o.Secrets = append(o.Secrets, seen.concerned(o.News)...)
-	return l, nil
+	concerned, err := seen.concerned(ctx, o.News)
+	o.Secrets = append(o.Secrets, concerned...)
+	return l, err
 }

@@ -1,6 +1,9 @@
 package policy
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // symbolKind says which characters one symbol of a language takes.
 type symbolKind uint8
@@ -89,8 +92,15 @@ func prefixLanguage(prefix string) *language {
 
 // newLanguage compiles symbols.
 func newLanguage(symbols []symbol) *language {
+	l := &language{}
+	l.spell(symbols, "")
+	return l
+}
+
+// spell makes l the language of symbols. begin is the text that they begin with, where that is known.
+func (l *language) spell(symbols []symbol, begin string) {
 	symbols = orderWildcards(symbols)
-	l := &language{steps: symbols, single: true, segments: maybe}
+	*l = language{steps: symbols, single: true, segments: maybe}
 	leading := true
 	n := 0
 	for i, s := range symbols {
@@ -112,16 +122,17 @@ func newLanguage(symbols []symbol) *language {
 			n++
 		}
 	}
-	var b strings.Builder
-	b.Grow(n)
-	for _, s := range symbols[:n] {
-		b.WriteRune(s.char)
+	if l.prefix = begin; begin == "" || utf8.RuneCountInString(begin) != n || !utf8.ValidString(begin) {
+		var b strings.Builder
+		b.Grow(n)
+		for _, s := range symbols[:n] {
+			b.WriteRune(s.char)
+		}
+		l.prefix = b.String()
 	}
-	l.prefix = b.String()
 	if l.single {
 		l.text = l.prefix
 	}
-	return l
 }
 
 // patternLanguage is the language of a pattern of the evaluator. variables gives each policy variable a number; a
@@ -158,11 +169,19 @@ func (l *language) simple(p *pattern) bool {
 
 // tokenSymbols spells the tokens of a pattern out.
 func tokenSymbols(tokens []token, fold bool, variables func(token) rune) []symbol {
+	return appendSymbols(make([]symbol, 0, symbolCount(tokens)), tokens, fold, variables)
+}
+
+// symbolCount is how many symbols the tokens take at most.
+func symbolCount(tokens []token) int {
 	n := 0
 	for i := range tokens {
 		n += max(1, len(tokens[i].text))
 	}
-	symbols := make([]symbol, 0, n)
+	return n
+}
+
+func appendSymbols(symbols []symbol, tokens []token, fold bool, variables func(token) rune) []symbol {
 	for _, t := range tokens {
 		switch t.kind {
 		case tokenLiteral:

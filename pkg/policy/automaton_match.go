@@ -49,8 +49,11 @@ func (l *language) segmented() bool {
 // matchesGreedy walks the symbols and the text together. On a mismatch the latest star takes one character more; an earlier
 // one need not, because the later one reaches as far.
 func (l *language) matchesGreedy(text string) bool {
-	at, star, from := 0, -1, 0
-	for i := 0; i < len(text); {
+	at, star, from, i := 0, -1, 0, 0
+	if !l.folded {
+		at, i = utf8.RuneCountInString(l.prefix), len(l.prefix) // matches has compared them
+	}
+	for i < len(text) {
 		c, size := rune(text[i]), 1
 		if c >= utf8.RuneSelf {
 			c, size = utf8.DecodeRuneInString(text[i:])
@@ -65,6 +68,15 @@ func (l *language) matchesGreedy(text string) bool {
 		case star >= 0:
 			_, size = utf8.DecodeRuneInString(text[from:])
 			from += size
+			if star+1 < len(l.steps) {
+				if next := l.steps[star+1]; next.kind == symbolChar && next.char < utf8.RuneSelf {
+					skip := strings.IndexByte(text[from:], byte(next.char))
+					if skip < 0 {
+						return false
+					}
+					from += skip
+				}
+			}
 			at, i = star+1, from
 		default:
 			return false

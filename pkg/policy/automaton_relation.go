@@ -129,22 +129,25 @@ func (l *language) meet(m *language, b *budget) (text string, ok, known bool) {
 	if !b.spend((n+1)*w + 10) {
 		return "", false, false
 	}
-	type place struct {
-		from int32
-		char rune
-	}
 	const unseen, silent = -2, -3
-	seen := make([]place, (n+1)*w)
+	seen, queue := b.meeting.seen, append(b.meeting.queue[:0], 0)
+	if size := (n + 1) * w; cap(seen) < size {
+		seen = make([]meetingPlace, size, 2*size)
+	} else {
+		seen = seen[:size]
+	}
 	for i := range seen {
 		seen[i].from = unseen
 	}
 	seen[0].from = -1
-	queue := []int32{0}
 	visit := func(from int32, i, j int, c rune) {
 		if at := int32(i*w + j); seen[at].from == unseen {
-			seen[at] = place{from, c}
+			seen[at] = meetingPlace{from, c}
 			queue = append(queue, at)
 		}
+	}
+	if len(seen) <= keptMeeting {
+		defer func() { b.meeting.seen, b.meeting.queue = seen, queue }()
 	}
 	for len(queue) > 0 {
 		at := queue[len(queue)-1]
@@ -201,6 +204,15 @@ func (l *language) meet(m *language, b *budget) (text string, ok, known bool) {
 	}
 	return "", false, true
 }
+
+// meetingPlace is a place in two languages on the way to a string in both: where it was reached from, and by which character.
+type meetingPlace struct {
+	from int32
+	char rune
+}
+
+// keptMeeting is up to how many places the room for a search is kept.
+const keptMeeting = 1 << 14
 
 // meetStarred is meet for two languages that both have a star which crosses everything, and no other kind of star nor a
 // variable: they meet when what stands before the first stars agrees and what stands after the last ones does. The rest of
@@ -324,6 +336,28 @@ func (l *language) apart(m *language, b *budget) bool {
 	if l == m {
 		return false
 	}
+	if !l.empty && !m.empty && !l.single && !m.single && !l.opaque && !m.opaque {
+		x, y := l.symbols(), m.symbols()
+		a, z, fine := ends(x)
+		c, e, alsoFine := ends(y)
+		if fine && alsoFine {
+			return !agree(x[:a], y[:c], false) || !agree(x[z+1:], y[e+1:], true)
+		}
+	}
 	_, meets, known := l.meet(m, b)
 	return known && !meets
+}
+
+// agree says whether the first symbols of two lists, or the last ones, have a character in common each, as far as both go.
+func agree(x, y []symbol, last bool) bool {
+	for i := range min(len(x), len(y)) {
+		p, q := i, i
+		if last {
+			p, q = len(x)-1-i, len(y)-1-i
+		}
+		if _, ok := x[p].common(y[q]); !ok {
+			return false
+		}
+	}
+	return true
 }

@@ -5,6 +5,12 @@ package policy
 type budget struct {
 	left   int
 	memory int // bytes that automata may still take
+
+	// meeting is room for the search that many small steps are spent on.
+	meeting struct {
+		seen  []meetingPlace
+		queue []int32
+	}
 }
 
 // spend takes n steps and says whether any are left.

@@ -113,6 +113,7 @@ type vocabulary struct {
 	pointers slab[*language]
 	elements slab[element]
 	known    slab[language]
+	symbols  slab[symbol]
 }
 
 // intern finds the number of v.key, or gives it n.
@@ -181,7 +182,11 @@ func (v *vocabulary) language(p *pattern) int32 {
 			compiled = v.comparer.resolve(p)
 		} else {
 			if compiled = &v.known.take(1)[0]; !compiled.simple(p) {
-				*compiled = *newLanguage(tokenSymbols(p.tokens, p.fold, nil))
+				begin := ""
+				if len(p.tokens) > 0 && p.tokens[0].kind == tokenLiteral && !p.fold {
+					begin = p.tokens[0].text
+				}
+				compiled.spell(appendSymbols(v.symbols.take(symbolCount(p.tokens))[:0], p.tokens, p.fold, nil), begin)
 			}
 		}
 		v.languages = append(v.languages, compiled)

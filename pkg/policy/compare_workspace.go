@@ -20,6 +20,8 @@ type workspace struct {
 	numbers      slab[int32]
 	sides        slab[*statement]
 	checked      []checkedGroup
+	queue        []pendingWitness
+	laterQueue   []pendingWitness
 	lists        [2][]Witness // missing, excess
 	actionsShown interner     // of the lists
 
@@ -91,6 +93,7 @@ func (v *vocabulary) empty() {
 	v.pointers.empty()
 	v.elements.empty()
 	v.known.empty()
+	v.symbols.empty()
 }
 
 func (x *actionIndex) empty() {

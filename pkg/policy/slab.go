@@ -13,7 +13,7 @@ const (
 	firstChunk = 8
 	wideChunk  = 256     // chunks that follow one another grow up to here
 	keptChunk  = 1 << 13 // an emptied slab keeps no more than this
-	keptList   = 1 << 17 // nor an emptied list
+	keptList   = 1 << 18 // nor an emptied list
 )
 
 // take is room for n.

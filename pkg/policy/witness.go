@@ -8,7 +8,6 @@ import (
 // witnesses turns differences into requests.
 type witnesses struct {
 	*comparer
-	queue  []pendingWitness
 	shown  []uint64 // the statements that have a witness: they grant it, or deny it
 	state  map[item]itemState
 	checks budget // for the evaluator's answers
@@ -19,7 +18,7 @@ type witnesses struct {
 
 	home   home
 	values slab[string]
-	room   [4]pendingWitness
+	other  pendingWitness
 }
 
 // checkedGroup is what is needed to check the requests of a group of actions.
@@ -82,7 +81,6 @@ func (w *witnesses) explore() {
 		return
 	}
 	w.shown = make([]uint64, w.index.words)
-	w.queue = w.room[:0]
 	w.scan()
 	w.begin(w.readableCase())
 	w.visit(true)
@@ -128,7 +126,7 @@ func (w *witnesses) visit(all bool) {
 		}
 	}
 	queue := w.queue
-	w.queue = nil
+	w.queue = w.laterQueue[:0]
 	for i := range queue {
 		w.write(&queue[i])
 	}
@@ -148,12 +146,13 @@ func (w *witnesses) visit(all bool) {
 		w.writeRest(&queue[i])
 	}
 	w.insist(queue)
+	w.queue, w.laterQueue = emptied(queue), emptied(w.queue)
 }
 
 // insist shows what another statement grants as well, where a statement has nothing else to show.
 func (w *witnesses) insist(queue []pendingWitness) {
 	for i := range queue {
-		if p := &queue[i]; p.covered && w.fresh(p) {
+		if p := &queue[i]; p.covered && w.fresh(p.group, p.credit) {
 			p.insist, p.next = true, 0
 			w.one(p)
 		}
@@ -178,9 +177,9 @@ func (w *witnesses) sequence() []int32 {
 }
 
 // fresh says whether a credited statement has no witness yet.
-func (w *witnesses) fresh(p *pendingWitness) bool {
-	g := &w.groups.groups[p.group]
-	return slices.ContainsFunc(p.credit, func(b int32) bool {
+func (w *witnesses) fresh(group int, credit []int32) bool {
+	g := &w.groups.groups[group]
+	return slices.ContainsFunc(credit, func(b int32) bool {
 		return slices.ContainsFunc(w.words.bits[b].statements, func(s int32) bool { return !hasBit(w.shown, int(s)) && hasBit(g.statements, int(s)) })
 	})
 }
@@ -237,20 +236,20 @@ func (w *witnesses) look(group int, direction Direction, all bool) {
 		list = slices.Clone(list)
 		slices.SortStableFunc(list, func(a, b difference) int { return len(a.require) - len(b.require) })
 	}
-	news := slices.ContainsFunc(list, func(d difference) bool { return w.fresh(&pendingWitness{group: group, difference: d}) })
-	for _, d := range list {
-		p := pendingWitness{group: group, difference: d}
-		fresh := w.fresh(&p)
+	news := slices.ContainsFunc(list, func(d difference) bool { return w.fresh(group, d.credit) })
+	for i := range list {
+		w.queue = append(w.queue, pendingWitness{group: group, difference: list[i]})
+		p := &w.queue[len(w.queue)-1]
+		fresh := w.fresh(group, p.credit)
 		switch {
-		case !fresh && !all, w.state[w.itemOf(&p)] == itemShown:
-			continue
-		case d.vague:
-			w.leave(&p)
-			continue
+		case !fresh && !all, w.state[w.itemOf(p)] == itemShown:
+			w.queue = w.queue[:len(w.queue)-1]
+		case p.vague:
+			w.leave(p)
+			w.queue = w.queue[:len(w.queue)-1]
 		case news:
-			w.write(&p)
+			w.write(p)
 		}
-		w.queue = append(w.queue, p)
 	}
 }
 
@@ -279,17 +278,17 @@ func (w *witnesses) writeRest(p *pendingWitness) {
 			w.more = true
 			return
 		}
-		other := *p
-		other.cells, other.next, other.as, other.extra = p.cells[:1], 0, &caller, true
-		w.one(&other)
+		w.other = *p
+		w.other.cells, w.other.next, w.other.as, w.other.extra = p.cells[:1], 0, &caller, true
+		w.one(&w.other)
 	}
 	for _, d := range w.otherResources(&p.difference, []string{p.resource}) {
 		if w.full(p.direction) {
 			w.more = true
 			return
 		}
-		other := pendingWitness{group: p.group, difference: d, cells: p.cells[:1], extra: true}
-		w.one(&other)
+		w.other = pendingWitness{group: p.group, difference: d, cells: p.cells[:1], extra: true}
+		w.one(&w.other)
 	}
 }
 

@@ -13,18 +13,19 @@ func (g *actionGroups) spell(c int32, group int) (string, bool) {
 		return spellAction(e.text), true
 	}
 	cell := &g.others[g.cells[c].other]
-	out := make([]uint64, x.words)
 	want := g.groups[group].profile
-	member := func(text string) bool {
-		lower := lowerASCII(text)
+	member := func(service, name string) bool {
+		g.key = append(append(append(g.key[:0], service...), ':'), name...)
+		lowerName(g.key)
+		lower := string(g.key)
 		if _, ok := x.lookup(lower); ok {
 			return false
 		}
-		x.match(lower, out)
+		x.match(lower, x.out)
 		if g.facts != nil && g.facts.profile(lower) != want {
 			return false
 		}
-		return slices.Equal(out, g.groups[group].statements)
+		return slices.Equal(x.out, g.groups[group].statements)
 	}
 	if cell.text != "" {
 		service, _, _ := strings.Cut(cell.text, ":")
@@ -40,9 +41,9 @@ func (g *actionGroups) spell(c int32, group int) (string, bool) {
 		if text, ok := x.anyService(member); ok {
 			return text, true
 		}
-		for _, text := range [...]string{"example:ReadExample", "other:ReadExample", "third:ReadExample"} {
-			if member(text) {
-				return text, true
+		for _, service := range [...]string{"example", "other", "third"} {
+			if member(service, "ReadExample") {
+				return service + ":ReadExample", true
 			}
 		}
 		return "", false
@@ -51,40 +52,38 @@ func (g *actionGroups) spell(c int32, group int) (string, bool) {
 	for names := actionNames(service); names != ""; {
 		var name string
 		name, names, _ = strings.Cut(names, " ")
-		if hasPrefix(name, cell.prefix, true) {
-			if text := service + ":" + name; member(text) {
-				return text, true
-			}
+		if hasPrefix(name, cell.prefix, true) && member(service, name) {
+			return service + ":" + name, true
 		}
 	}
-	base := service + ":" + x.spellPrefix(cell.service, cell.prefix)
+	base := x.spellPrefix(cell.service, cell.prefix)
 	for _, end := range [...]string{"Example", "", "Other", "Thing", "X", "Zone", "1"} {
-		if text := base + end; text != service+":" && member(text) {
-			return text, true
+		if name := base + end; name != "" && member(service, name) {
+			return service + ":" + name, true
 		}
 	}
 	for i := 0; i < 64; i++ {
-		if text := base + "Example" + string(rune('A'+i%26)) + strings.Repeat("z", i/26); member(text) {
-			return text, true
+		if name := base + "Example" + string(rune('A'+i%26)) + strings.Repeat("z", i/26); member(service, name) {
+			return service + ":" + name, true
 		}
 	}
 	return "", false
 }
 
 // anyAction is an action of a service that is a member.
-func anyAction(service string, member func(string) bool) (string, bool) {
+func anyAction(service string, member func(service, name string) bool) (string, bool) {
 	for names := actionNames(service); names != ""; {
 		var name string
 		name, names, _ = strings.Cut(names, " ")
-		if text := service + ":" + name; member(text) {
-			return text, true
+		if member(service, name) {
+			return service + ":" + name, true
 		}
 	}
 	return "", false
 }
 
 // anyService is an action, of a service that no statement names, that is a member.
-func (x *actionIndex) anyService(member func(string) bool) (string, bool) {
+func (x *actionIndex) anyService(member func(service, name string) bool) (string, bool) {
 	for _, service := range realServices {
 		if x.lookupService(service) >= 0 {
 			continue

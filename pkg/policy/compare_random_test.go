@@ -213,8 +213,9 @@ func bruteForceOn(expected, actual Set, keys []keyPool, callers []Caller, resour
 		}
 		contexts = more
 	}
+	actions := tellingApart(triedActions, a, b)
 	for _, caller := range callers {
-		for _, action := range triedActions {
+		for _, action := range actions {
 			for _, resource := range resources {
 				for _, context := range contexts {
 					r := Request{Caller: caller, Action: action, Resource: resource, Context: context}
@@ -225,14 +226,33 @@ func bruteForceOn(expected, actual Set, keys []keyPool, callers []Caller, resour
 					case y && !x && excess == nil:
 						excess = &r
 					}
+					if missing != nil && excess != nil {
+						return missing, excess
+					}
 				}
 			}
 		}
-		if missing != nil && excess != nil {
-			return missing, excess
-		}
 	}
 	return missing, excess
+}
+
+// tellingApart leaves out actions that every statement names, or does not, just like one before.
+func tellingApart(actions []string, sides ...*Compiled) []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, action := range actions {
+		var key strings.Builder
+		for _, side := range sides {
+			for _, s := range side.statements {
+				fmt.Fprint(&key, s.testAction(&Request{Action: action}))
+			}
+		}
+		if !seen[key.String()] {
+			seen[key.String()] = true
+			out = append(out, action)
+		}
+	}
+	return out
 }
 
 func describe(s Set) string {

@@ -34,6 +34,11 @@ func TestCompareCorners(t *testing.T) {
 		{"an address in a spelling that no text names", none, doc(get(`{"IpAddress":{"a:k":"::1/128"},"StringNotEquals":{"a:k":"::1"}}`)), OnlyExcess},
 		{"a date in a spelling that no text names", none, doc(get(`{"DateEquals":{"a:k":"2024-01-01"},"StringNotEquals":{"a:k":["2024-01-01","2024-01-01T00:00:00Z","1704067200"]}}`)), OnlyExcess},
 		{"an IPv4 address has one spelling", none, doc(get(`{"IpAddress":{"a:k":"10.0.0.1/32"},"StringNotEquals":{"a:k":"10.0.0.1"}}`)), Equivalent},
+		{"a number and a pattern of texts, or not that pattern", doc(get(`{"NumericLessThan":{"a:k":"10"}}`)),
+			doc(get(`{"NumericLessThan":{"a:k":"10"},"StringLike":{"a:k":"1*"}}`), get(`{"NumericLessThan":{"a:k":"10"},"StringNotLike":{"a:k":"1*"}}`)), Equivalent},
+		{"a date in a spelling that a pattern leaves", doc(get(`{"DateLessThan":{"a:k":"2020-01-01"}}`)), doc(get(`{"DateLessThan":{"a:k":"2020-01-01"},"StringLike":{"a:k":"20*"}}`)), OnlyMissing},
+		{"a number that is no date", doc(get(`{"DateLessThan":{"a:k":"2020-01-01"}}`)), doc(get(`{"DateLessThan":{"a:k":"2020-01-01"}}`), get(`{"NumericLessThan":{"a:k":"1577836800"}}`)), OnlyExcess},
+		{"the variable of the key itself asks for any value", doc(get(`{"StringLike":{"aws:username":"${aws:username}*"}}`)), doc(get(`{"Null":{"aws:username":"false"}}`)), Equivalent},
 		{"a variable in the resource part of an ARN", none, doc(`{"Effect":"Deny","Action":"s3:GetObject","Resource":"*","Condition":{"ArnNotLike":{"aws:SourceArn":"arn:aws:s3:us-*:1:${aws:userid}"}}}`,
 			get(`{"ArnLike":{"aws:SourceArn":"arn:*:sns:us-*:1:${aws:userid}"}}`)), Equivalent},
 	}

@@ -7,6 +7,7 @@ type domain struct {
 	dimension int32
 	tell      []int32      // tests
 	values    []string     // of a key that is tested both as text and as something else
+	crossed   [][]bool     // classes of such a key of which no value is known: for each told test whether it passes
 	typed     typedClasses // what writes the values when they are of one type
 	classes   []int        // of typed, for each value
 	alone     []bool       // of a class with just this value, once that is known
@@ -32,7 +33,7 @@ func (d *domain) size() int {
 	case d.space != nil:
 		return d.read
 	}
-	return len(d.values)
+	return len(d.values) + len(d.crossed)
 }
 
 // value is the value of a class.
@@ -43,10 +44,15 @@ func (d *domain) value(i int) string {
 	case d.space != nil:
 		return d.space.found[i].value
 	}
+	if i >= len(d.values) {
+		return ""
+	}
 	return d.values[i]
 }
 
-func (d *domain) isVague(i int) bool { return d.space != nil && d.space.found[i].vague }
+func (d *domain) isVague(i int) bool {
+	return d.space != nil && d.space.found[i].vague || len(d.crossed) > 0 && i >= len(d.values)
+}
 
 func (d *domain) isAlone(i int) bool { return d.alone != nil && d.alone[i] }
 
@@ -326,7 +332,11 @@ func (d *domain) fill(v *vocabulary, b *budget) {
 		mask := mask()
 		test := &v.tests[t]
 		for i := range n {
-			if d.isVague(i) || d.space != nil && test.element != nil {
+			if len(d.crossed) > 0 && i >= len(d.values) {
+				if d.crossed[i-len(d.values)][k] {
+					setBit(mask, i)
+				}
+			} else if d.isVague(i) || d.space != nil && test.element != nil {
 				if test.constant == yes || test.constant == maybe && d.space.holds(i, told) {
 					setBit(mask, i)
 				}

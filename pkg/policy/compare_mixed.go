@@ -39,7 +39,7 @@ const maxMixedValues = 400
 // are single ones: then each typed class has a spelling that no text names.
 func (d *domain) mixed(c *comparer, require []int32, requireElements, tellElements []*element, typed []*condition) {
 	literal := true
-	var texts []string
+	var texts, folded []string
 	for _, list := range [][]*element{requireElements, tellElements} {
 		for _, e := range list {
 			for _, l := range e.languages {
@@ -48,8 +48,7 @@ func (d *domain) mixed(c *comparer, require []int32, requireElements, tellElemen
 					texts = append(texts, l.text)
 				case l.empty || l.universal():
 				case l.folded && !l.opaque && !slices.ContainsFunc(l.symbols(), func(s symbol) bool { return s.kind != symbolChar && s.kind != symbolFold }):
-					// One text in any case: of its spellings those that are tried stand for all.
-					texts = append(texts, l.member(0))
+					texts, folded = append(texts, l.member(0)), append(folded, l.member(0))
 				default:
 					literal = false
 					if !l.opaque {
@@ -86,6 +85,14 @@ func (d *domain) mixed(c *comparer, require []int32, requireElements, tellElemen
 	for _, text := range texts {
 		d.try(c, require, text)
 	}
+	for _, text := range folded {
+		// One text in any case: of more spellings than are listed one stands for the rest.
+		spellings, all := recase(text, len(texts)+1)
+		for _, spelling := range spellings {
+			d.try(c, require, spelling)
+		}
+		literal = literal && (all || len(spellings) > len(texts))
+	}
 	for _, value := range values {
 		if !slices.Contains(texts, value) {
 			d.try(c, require, value)
@@ -114,6 +121,33 @@ func (d *domain) mixed(c *comparer, require []int32, requireElements, tellElemen
 	}
 	literal = literal && !(of(familyNumber) && of(familyDate))
 	d.complete = literal && !c.budget.spent()
+	if !d.complete {
+		d.complete = d.cross(c, require, requireElements, tellElements, typed)
+	}
+}
+
+// maxRecased bounds the spellings of one text.
+const maxRecased = 64
+
+// recase writes a text in other cases of its letters, in n ways as far as it has them; all says that there are no more.
+func recase(text string, n int) (spellings []string, all bool) {
+	var letters []int
+	for i := range len(text) {
+		if c := text[i] | 0x20; 'a' <= c && c <= 'z' {
+			letters = append(letters, i)
+		}
+	}
+	count := 1 << min(len(letters), 20)
+	for bits := range min(count, n, maxRecased) {
+		spelling := []byte(text)
+		for k, i := range letters {
+			if spelling[i] |= 0x20; bits>>k&1 == 1 {
+				spelling[i] -= 'a' - 'A'
+			}
+		}
+		spellings = append(spellings, string(spelling))
+	}
+	return spellings, len(spellings) == count
 }
 
 // respell writes a typed value in at least n other ways that read as the same, as far as it has them; all says that there are no

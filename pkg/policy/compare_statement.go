@@ -381,11 +381,30 @@ func (v *vocabulary) condition(s *compared, j int) (int32, requirement) {
 				v.numbers = append(v.numbers, v.language(&p))
 				continue
 			}
+			if o.pattern.variable && !v.dimensions[d].several && o.pattern.own(k.lower) {
+				p := newPattern("*", ruleText, true, false, false)
+				v.numbers = append(v.numbers, v.language(&p))
+				continue
+			}
 			v.numbers = append(v.numbers, v.language(&o.pattern))
 		}
 		return v.atom(v.textTest(d, k.negated), k.quantifier, absent)
 	}
 	return v.atom(v.typedTest(d, k), k.quantifier, absent)
+}
+
+// own says whether a pattern is the variable of the key that it is compared with, and stars: every value matches that.
+func (p *pattern) own(lower string) bool {
+	variables := 0
+	for i := range p.tokens {
+		switch t := &p.tokens[i]; {
+		case p.rule != ruleText, t.kind != tokenStar && (t.kind != tokenVariable || !equalFold(t.text, lower)):
+			return false
+		case t.kind == tokenVariable:
+			variables++
+		}
+	}
+	return variables == 1
 }
 
 // text says whether the operator compares text. A Bool with a policy variable does.

@@ -214,17 +214,20 @@ func bruteForceOn(expected, actual Set, keys []keyPool, callers []Caller, resour
 		contexts = more
 	}
 	actions := tellingApart(triedActions, a, b)
-	for _, caller := range callers {
-		for _, action := range actions {
+	var r Request
+	for _, action := range actions {
+		x, y := named(a, action), named(b, action)
+		for _, caller := range callers {
 			for _, resource := range resources {
 				for _, context := range contexts {
-					r := Request{Caller: caller, Action: action, Resource: resource, Context: context}
-					x, y := a.Allows(&r), b.Allows(&r)
-					switch {
-					case x && !y && missing == nil:
-						missing = &r
-					case y && !x && excess == nil:
-						excess = &r
+					r.Caller, r.Action, r.Resource, r.Context = caller, action, resource, context
+					switch expected, actual := x.Allows(&r), y.Allows(&r); {
+					case expected && !actual && missing == nil:
+						found := r
+						missing = &found
+					case actual && !expected && excess == nil:
+						found := r
+						excess = &found
 					}
 					if missing != nil && excess != nil {
 						return missing, excess
@@ -234,6 +237,19 @@ func bruteForceOn(expected, actual Set, keys []keyPool, callers []Caller, resour
 		}
 	}
 	return missing, excess
+}
+
+// named is a set without the statements that do not speak of an action; the others speak of every action.
+func named(c *Compiled, action string) *Compiled {
+	out := &Compiled{relation: c.relation, bounded: c.bounded}
+	for _, s := range c.statements {
+		if s.testAction(&Request{Action: action}) {
+			one := *s
+			one.actions, one.notAction = nil, true
+			out.statements = append(out.statements, &one)
+		}
+	}
+	return out
 }
 
 // tellingApart leaves out actions that every statement names, or does not, just like one before.

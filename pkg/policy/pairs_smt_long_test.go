@@ -12,6 +12,7 @@ import (
 
 // TestLongPairsAgainstTheSolver asks the solver itself, about more pairs than are recorded.
 func TestLongPairsAgainstTheSolver(t *testing.T) {
+	t.Parallel()
 	install := exec.Command("../../scripts/emulators.sh", "install", "z3")
 	install.Stderr = os.Stderr
 	folder, err := install.Output()

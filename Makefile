@@ -103,8 +103,9 @@ screenshots: browser ## pictures of the example's HTML report, in out/screenshot
 	@CHROMIUM=$$(scripts/browser.sh) node scripts/browser/screenshots.mjs out/report.html out/screenshots
 
 .PHONY: bench
-bench: ## benchmarks
-	@$(CLEAN_ENV) go test -run '^$$' -bench . -benchmem ./pkg/...
+bench: emulators ## benchmarks
+	@policies=$$(scripts/emulators.sh managed-policies); \
+	$(CLEAN_ENV) ROTATIONGUARD_MANAGED_POLICIES="$$policies" go test -run '^$$' -bench . -benchmem ./pkg/...
 
 # BENCH is what benchscale takes: BENCH="-speed 1 -only full" is one sweep at AWS's own pace, more than ten minutes long.
 .PHONY: bench-scale

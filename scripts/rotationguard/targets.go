@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/rotationguard/rotationguard/pkg/alert"
 	"github.com/rotationguard/rotationguard/pkg/config"
 	"github.com/rotationguard/rotationguard/pkg/fleet"
 	"github.com/rotationguard/rotationguard/pkg/inventory"
@@ -65,6 +67,7 @@ type fleetSweep struct {
 	run       string
 	scope     rotation.Scope
 	partition string
+	teller    *alert.Teller // nil: nobody is told
 }
 
 // sweepTargets sweeps every target of the file and prints one report. A target that fails stands in it with the cause, and stops no other.
@@ -95,7 +98,7 @@ func (f *lineFlags) sweepTargets(cmd *cobra.Command, scope rotation.Scope) error
 	if s.id, err = whoami(ctx, s.cfg); err != nil {
 		return err
 	}
-	s.partition = inventory.PartitionOf(s.id.caller)
+	s.partition, s.teller = inventory.PartitionOf(s.id.caller), f.alert.teller(s.cfg, s.config.Alerts.Tags)
 	list, err := s.fleet.List(ctx, fleet.NewDirectory(s.cfg, s.id.caller), &file)
 	if err != nil {
 		return err
@@ -110,12 +113,29 @@ func (f *lineFlags) sweepTargets(cmd *cobra.Command, scope rotation.Scope) error
 	if err := s.all(ctx, list.Targets, firstOf(f.fleetFlags.concurrency, file.Concurrency, fleetConcurrency), &outcome, cmd.ErrOrStderr()); err != nil {
 		return err
 	}
-	tell(ctx, f.alert.teller(s.cfg, s.config.Alerts.Tags), nil, &outcome)
+	tellUnswept(ctx, s.teller, &outcome)
 	outcome.Sort()
 	if err := f.print(cmd, func(w io.Writer) error { return f.write(w, &outcome, f.style(cmd.OutOrStdout())) }); err != nil {
 		return err
 	}
 	return exitWith(outcome.ExitCode())
+}
+
+// tellUnswept tells of the targets of which nothing is known: no ledger is opened for them, so it is told in every run. All others are told of
+// as an account is, when they have been swept.
+func tellUnswept(ctx context.Context, t *alert.Teller, outcome *report.Outcome) {
+	unswept := report.Outcome{Mode: outcome.Mode, At: outcome.At, Errors: slices.Clone(outcome.Errors)}
+	for i := range outcome.Targets {
+		if outcome.Targets[i].Status == report.TargetFailed {
+			unswept.Targets = append(unswept.Targets, outcome.Targets[i])
+		}
+	}
+	if len(unswept.Targets) == 0 {
+		return
+	}
+	known := len(unswept.Errors)
+	tell(ctx, t, nil, &unswept)
+	outcome.Errors = append(outcome.Errors, unswept.Errors[known:]...)
 }
 
 func firstOf(values ...int) int {
@@ -171,6 +191,9 @@ func (s *fleetSweep) one(ctx context.Context, target fleet.Target) (report.Outco
 		Account: target.Account, Region: target.Region, Caller: caller.caller, Clients: repair.NewClients(theirs),
 	}
 	sweeper.Repair.WriterRole = rotation.ARN(s.fleet.WriterIn(target))
+	if s.teller != nil {
+		sweeper.Channels = s.teller.Channels()
+	}
 	unremembered := ""
 	l, err := s.ledger(ctx, theirs, caller)
 	switch {
@@ -193,6 +216,9 @@ func (s *fleetSweep) one(ctx context.Context, target fleet.Target) (report.Outco
 	outcome, err := sweeper.Sweep(ctx, s.scope)
 	if unremembered != "" {
 		outcome.Notes = append(outcome.Notes, unremembered)
+	}
+	if err == nil {
+		tell(ctx, s.teller, sweeper.Ledger, &outcome)
 	}
 	return outcome, err
 }

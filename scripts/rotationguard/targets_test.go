@@ -136,6 +136,38 @@ func TestTargetsAreSweptIntoOneReport(t *testing.T) {
 	}
 }
 
+func TestTargetsTellWhatIsNewOfEachOnce(t *testing.T) {
+	b := newFleetBench(t, "200000000001", "200000000002") // a third has no member role
+	b.writes("targets.yaml", strings.Replace(fleetTargets, ", eu-west-1", "", 1)+"  - {account: \"200000000001\"}\n  - {account: \"200000000002\"}\n")
+	topic := b.account.AddTopic("rotationguard")
+	text := b.on("sweep", "--targets", "targets.yaml", "--output", "json", "--alert-topic", topic)
+	worse := 0
+	for _, target := range parseFleet(t, text.stdout).Targets {
+		if v := target.Verdict; v != nil && *v != drift.InSync {
+			worse++
+		}
+	}
+	told := func() (subjects []string) {
+		for _, m := range b.account.Messages() {
+			subjects = append(subjects, m.Subject)
+		}
+		return subjects
+	}
+	first := told()
+	if worse == 0 || len(first) != worse {
+		t.Fatalf("%d targets are worse than in sync, told is %q", worse, first)
+	}
+	b.on("sweep", "--targets", "targets.yaml", "--alert-topic", topic)
+	if again := told(); len(again) != worse {
+		t.Errorf("what stands was told again: %q", again[worse:])
+	}
+	b.writes("more.yaml", strings.Replace(fleetTargets, ", eu-west-1", "", 1)+"  - {account: \"200000000003\"}\n")
+	b.on("sweep", "--targets", "more.yaml", "--alert-topic", topic).wants(t, 1, "200000000003")
+	if again := told(); len(again) != worse+1 {
+		t.Errorf("that a target could not be swept is told as %q", again[worse:])
+	}
+}
+
 func TestTargetsThatAreAllInSync(t *testing.T) {
 	b := newFleetBench(t, "200000000001")
 	b.writes("targets.yaml", strings.Replace(fleetTargets, ", eu-west-1", "", 1)+"  - {account: \"200000000001\"}\n")

@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -30,6 +31,7 @@ func conform(t *testing.T, fresh func(t *testing.T) (open func() ledger.Ledger))
 		{"each channel is told on its own", conformChannels},
 		{"what we ended is told though nobody heard of it", conformMended},
 		{"runs come newest first", conformRuns},
+		{"of the runs only those since a moment are read", conformRunsSince},
 		{"runs that have ended are a chain", conformChain},
 		{"the journal takes entries only under the lease", conformJournal},
 		{"one holder has the lease", conformLease},
@@ -262,6 +264,33 @@ func conformRuns(t *testing.T, open func() ledger.Ledger) {
 	equal(t, "newest", runs[0], want)
 	if got := must[[]ledger.Run](t)(l.Runs(ctx, 0)); len(got) != 3 {
 		t.Errorf("%d runs, want all 3", len(got))
+	}
+}
+
+func conformRunsSince(t *testing.T, open func() ledger.Ledger) {
+	ctx, l := t.Context(), open()
+	for day := range 10 {
+		at := noon.AddDate(0, 0, day)
+		_, err := l.SealRun(ctx, ledger.Run{
+			ID: at.Format("20060102T150405Z") + "-00000000", Mode: "report", Command: "sweep", Started: at, Ended: &at, Complete: true,
+			Changed: []ledger.VerdictChange{{Secret: "s", Is: drift.InSync, Reason: at.String()}},
+		})
+		ok(t, err)
+	}
+	for _, tt := range []struct {
+		since       time.Time
+		limit, want int
+	}{
+		{time.Time{}, 0, 10}, {noon, 0, 10}, {noon.AddDate(0, 0, 7), 0, 3}, {noon.AddDate(0, 0, 7).Add(time.Second), 0, 2}, {noon.AddDate(0, 0, 2), 4, 4}, {noon.AddDate(0, 1, 0), 0, 0},
+	} {
+		runs := must[[]ledger.Run](t)(open().RunsSince(ctx, tt.since, tt.limit))
+		all := must[[]ledger.Run](t)(l.Runs(ctx, tt.want))
+		if tt.want == 0 {
+			all = nil
+		}
+		if len(runs) != tt.want || len(runs) > 0 && !reflect.DeepEqual(runs, all) {
+			t.Errorf("since %s, %d at most: %d runs, want the newest %d", tt.since, tt.limit, len(runs), tt.want)
+		}
 	}
 }
 

@@ -162,12 +162,19 @@ func prune(tx *bolt.Tx, before time.Time) error {
 }
 
 // Runs implements Ledger.
-func (f *File) Runs(_ context.Context, limit int) ([]Run, error) {
+func (f *File) Runs(ctx context.Context, limit int) ([]Run, error) {
+	return f.RunsSince(ctx, time.Time{}, limit)
+}
+
+// RunsSince implements Ledger.
+func (f *File) RunsSince(_ context.Context, since time.Time, limit int) ([]Run, error) {
 	var runs []Run
 	err := f.view(func(tx *bolt.Tx) error {
 		parts := map[string]int{}
 		err := each(tx, bucketRuns, nil, func(_ []byte, s stored) bool {
-			runs, parts[s.ID] = append(runs, s.Run), s.Parts
+			if !s.Started.Before(since) {
+				runs, parts[s.ID] = append(runs, s.Run), s.Parts
+			}
 			return true
 		})
 		if err != nil {

@@ -42,6 +42,8 @@ type Ledger interface {
 	PutRun(ctx context.Context, r Run) error
 	// Runs are the runs, newest first; limit 0 means all.
 	Runs(ctx context.Context, limit int) ([]Run, error)
+	// RunsSince are those of Runs that were started at that moment or later. Runs before it are not read where their ids begin with their time.
+	RunsSince(ctx context.Context, since time.Time, limit int) ([]Run, error)
 
 	// SealRun stores a run that has ended at the end of the chain of runs, with its verdicts, and answers with it as it was stored.
 	SealRun(ctx context.Context, r Run) (Run, error)

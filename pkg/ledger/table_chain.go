@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -119,14 +120,28 @@ func (t *Table) putVerdicts(ctx context.Context, records []VerdictRecord) error 
 
 // Runs implements Ledger.
 func (t *Table) Runs(ctx context.Context, limit int) ([]Run, error) {
-	items, err := allOf[stored](ctx, t, itemRun)
+	return t.RunsSince(ctx, time.Time{}, limit)
+}
+
+// RunsSince implements Ledger.
+func (t *Table) RunsSince(ctx context.Context, since time.Time, limit int) ([]Run, error) {
+	parts := map[string]int{}
+	var runs []Run
+	err := t.query(ctx, itemRun, false, func(i item) (bool, error) {
+		var s stored
+		if err := t.decode(i, &s); err != nil {
+			return false, err
+		}
+		if s.Started.Before(since.Add(-skew)) {
+			return false, nil
+		}
+		if !s.Started.Before(since) {
+			runs, parts[s.ID] = append(runs, s.Run), s.Parts
+		}
+		return true, nil
+	})
 	if err != nil {
 		return nil, err
-	}
-	parts := map[string]int{}
-	runs := make([]Run, len(items))
-	for i, s := range items {
-		runs[i], parts[s.ID] = s.Run, s.Parts
 	}
 	runs = newest(runs, limit)
 	for i := range runs {

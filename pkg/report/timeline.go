@@ -27,11 +27,10 @@ const (
 // VerifyLedger to say.
 func ReadTimeline(ctx context.Context, l ledger.Ledger, now time.Time) (*Timeline, error) {
 	t := &Timeline{Since: now.Add(-TimelineTime)}
-	runs, err := l.Runs(ctx, TimelineRuns)
-	if err != nil {
+	var err error
+	if t.Runs, err = l.RunsSince(ctx, t.Since, TimelineRuns); err != nil {
 		return nil, fmt.Errorf("reading the runs: %w", err)
 	}
-	t.Runs = slices.DeleteFunc(runs, func(r ledger.Run) bool { return r.Started.Before(t.Since) })
 	if n := len(t.Runs); n == TimelineRuns {
 		t.Since = t.Runs[n-1].Started
 	}

@@ -203,6 +203,9 @@ func (p *planner) undoRole(u *unit, was, c *Change) (*rotation.Role, string) {
 		return nil, reason
 	}
 	next := withInline(role, was.Name, was.Before)
+	if size := inlineSize(&next); c.Call == PutRolePolicy && size > inlineQuota {
+		return nil, fmt.Sprintf("the role's inline policies would have %d characters, %d are allowed", size, inlineQuota)
+	}
 	return &next, ""
 }
 
@@ -317,11 +320,77 @@ func (p *planner) weighUndo(u *unit, c *Change, role *rotation.Role, function *r
 		}
 	}
 	c.Breaks = slices.Compact(c.Breaks)
+	if role != nil {
+		c.Opens = p.opensRole(c, role)
+	}
 	if function != nil && function.Document != nil && !c.removes() {
-		for i := range function.Document.Statements {
-			if s := &function.Document.Statements[i]; (s.Sid == c.Name || c.Name == "") && public(s, u.setup.Function.ARN) {
-				c.Opens = append(c.Opens, "lambda:InvokeFunction for everybody")
+		now := p.world.functions[u.setup.Function.ARN]
+		c.Opens = opensFunction(u.setup.Function.ARN, &now, function)
+	}
+}
+
+// opensRole is what a role could do again beyond the contracts of the functions that run with it. What is our own work opens nothing: it is
+// grants of a contract that hold for their function only.
+func (p *planner) opensRole(c *Change, role *rotation.Role) []string {
+	if restored := inline(role, c.Name); c.Call == PutRolePolicy && restored != nil {
+		if _, ok := (ours{c.Function}).read(restored.Document); ok {
+			return nil
+		}
+	}
+	now := p.world.roles[role.ARN]
+	expected := policy.Set{Identity: documents(&now)}
+	for _, u := range p.judged {
+		if u.setup.Role.ARN == role.ARN {
+			expected.Identity = append(expected.Identity, u.ceiling...)
+		}
+	}
+	result := policy.Compare(expected, policy.Set{Identity: documents(role)}, policy.BuiltinFacts())
+	var opens []string
+	for i := range result.Excess {
+		r := &result.Excess[i].Request
+		if open := rotation.OneLine(fmt.Sprintf("%s on %s", r.Action, r.Resource)); !slices.Contains(opens, open) {
+			opens = append(opens, open)
+		}
+	}
+	for _, x := range result.Indeterminate {
+		opens = append(opens, "what cannot be compared: "+x.Text)
+	}
+	slices.Sort(opens)
+	if most := 3; len(opens) > most {
+		opens = append(opens[:most], "and more beyond the contract")
+	}
+	return opens
+}
+
+// opensFunction is who could invoke the function again besides Secrets Manager.
+func opensFunction(function rotation.ARN, now, next *rotation.Policy) []string {
+	had := map[string]bool{}
+	if now.Document != nil {
+		for i := range now.Document.Statements {
+			had[now.Document.Statements[i].String()] = true
+		}
+	}
+	var opens []string
+	add := func(who string) {
+		if open := "lambda:InvokeFunction for " + who; !slices.Contains(opens, open) {
+			opens = append(opens, open)
+		}
+	}
+	for i := range next.Document.Statements {
+		s := &next.Document.Statements[i]
+		switch {
+		case s.Effect != policy.Allow || had[s.String()]:
+		case public(s, function):
+			add("everybody")
+		case len(s.NotPrincipals) > 0:
+			add("everybody but those that it names")
+		default:
+			for _, who := range s.Principals {
+				if who.Type != policy.PrincipalService || who.ID != secretsManager {
+					add(rotation.OneLine(who.ID))
+				}
 			}
 		}
 	}
+	return opens
 }

@@ -188,6 +188,81 @@ func TestRollbackPutsEverythingBack(t *testing.T) {
 	}
 }
 
+// Taking back what mode enforce tightened opens it again: a person has to say that this is meant.
+func TestARollbackSaysWhatItOpens(t *testing.T) {
+	tests := []struct {
+		name  string
+		setup func(b *bench)
+		opens map[repair.Call]string // of what is refused without a person's word; the others open nothing
+	}{
+		{"an inline statement", func(b *bench) {
+			s := working("x")
+			s.inline["extra"] = document(allow(`"s3:PutObject"`, "*"))
+			b.add(s)
+		}, map[repair.Call]string{repair.PutRolePolicy: "s3:PutObject on "}},
+		{"everything", func(b *bench) {
+			s := working("x")
+			s.inline["extra"] = document(allow(`"*"`, "*"))
+			b.add(s)
+		}, map[repair.Call]string{repair.PutRolePolicy: "and more beyond the contract"}},
+		{"an attached policy", func(b *bench) {
+			b.add(working("x"))
+			b.UpdateRole("x-role", func(r *awstest.Role) { r.Inline, r.Attached = nil, []string{wideARN} })
+		}, map[repair.Call]string{repair.AttachRolePolicy: "secretsmanager:"}},
+		{"another account", func(b *bench) {
+			s := working("x")
+			s.policy = document(invokeGrant(s.function()), invoker("other", `{"AWS":"arn:aws:iam::210987654321:root"}`, s.function()))
+			b.add(s)
+		}, map[repair.Call]string{repair.AddPermission: "lambda:InvokeFunction for arn:aws:iam::210987654321:root"}},
+		{"another account, by a statement without a Sid", func(b *bench) {
+			s := working("x")
+			s.policy = document(invokeGrant(s.function()), strings.Replace(invoker("", `{"AWS":"arn:aws:iam::210987654321:root"}`, s.function()), `"Sid":"",`, "", 1))
+			b.add(s)
+		}, map[repair.Call]string{repair.PutResourcePolicy: "lambda:InvokeFunction for arn:aws:iam::210987654321:root"}},
+		{"Secrets Manager's own grant without SourceAccount opens nothing", func(b *bench) {
+			b.opts.AddSourceAccount = true
+			b.add(working("x"))
+		}, nil},
+		{"our own policy that was withdrawn opens nothing", func(b *bench) {
+			s := powerless("x")
+			b.add(s)
+			b.run(t)
+			b.now = b.now.Add(time.Hour)
+			b.UpdateRole("x-role", func(r *awstest.Role) { r.Inline["owner"] = roleGrant(s.function()) })
+		}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newEnforcing(t)
+			tt.setup(b)
+			before := b.state(t)
+			if changes := b.run(t); len(changes) == 0 || changes[0].Status != repair.Done {
+				t.Fatalf("changes = %v", summary(changes))
+			}
+			b.now = b.now.Add(time.Hour)
+			b.ResetCalls()
+			for _, c := range b.rollback(t, repair.Undoing{}) {
+				want, opens := tt.opens[c.Call]
+				if got := strings.Join(c.Opens, "; "); opens && (!strings.Contains(got, want) || c.Status != repair.Refused || !strings.Contains(c.Reason, "opens ")) || !opens && got != "" {
+					t.Errorf("%s is %s (%s), opens %q, want %q", c.Call, c.Status, c.Reason, got, want)
+				}
+				if !opens && c.Status == repair.Refused && tt.opens == nil {
+					t.Errorf("%s is refused: %s", c.Call, c.Reason)
+				}
+			}
+			if tt.opens != nil {
+				if len(b.Writes()) > 0 {
+					t.Errorf("writes = %v", b.Writes())
+				}
+				b.rollback(t, repair.Undoing{AcceptBroken: true})
+			}
+			if d := cmp.Diff(before, b.state(t)); d != "" {
+				t.Errorf("the account is not what it was (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
 func TestRollbackLeavesWhatSomebodyChangedSince(t *testing.T) {
 	b := newBench(t)
 	s := broken("x")

@@ -43,7 +43,11 @@ func (j *judge) missing(r *rotation.Requirement, a *rotation.Answer) *Finding {
 	}
 	f.Explanation = explainMissing(r, why)
 	f.Fix = j.fix(f, r, a)
-	return f.identify(j.setup.Account, r.Request.Action)
+	detail := []string{r.Request.Action}
+	if r.Target == rotation.TargetMasterKey || r.Target == rotation.TargetMaster && f.Rule != RuleMaster {
+		detail = append(detail, r.Request.Resource) // the secret or its key may lack the same action by the same rule
+	}
+	return f.identify(j.setup.Account, detail...)
 }
 
 // explainMissing is the sentence: what is denied, why, and when that is felt.

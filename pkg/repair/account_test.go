@@ -257,6 +257,9 @@ func bySid(t testing.TB, doc string) map[string]string {
 			t.Fatal(err)
 		}
 		sid, _ := s["Sid"].(string)
+		for out[sid] != "" {
+			sid += "'" // there is none, or one more
+		}
 		out[sid] = string(text)
 	}
 	return out

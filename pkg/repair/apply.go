@@ -135,6 +135,8 @@ func (r *Repairer) phases(ctx context.Context, changes []Change) error {
 				return err
 			}
 			if c.Status == Done {
+				// A policy that was put as a whole does not stand as it was put once another change was made on it; that one shows it.
+				made = slices.DeleteFunc(made, func(m *Change) bool { return m.Call == PutResourcePolicy && m.Subject == c.Subject })
 				made = append(made, c)
 			}
 		}
@@ -295,7 +297,7 @@ func inPlace(c *Change, now document) bool {
 		return !ok
 	}
 	want, _ := wanted(c)
-	return ok && sameJSON(string(have), string(want))
+	return ok && sameStatement(have, want)
 }
 
 // wanted is the statement that an AddPermission leaves.

@@ -69,6 +69,7 @@ type functionPlan struct {
 type removable struct {
 	sid, finding string
 	index        int // in the policy as it was read; what has no Sid is found by it
+	public       bool
 	wait         *waiting
 }
 
@@ -143,10 +144,10 @@ func (fp *functionPlan) findRemovable() {
 		if f == nil {
 			continue
 		}
-		r := removable{sid: s.Sid, finding: f.ID, index: i}
+		r := removable{sid: s.Sid, finding: f.ID, index: i, public: public(s, fp.u.setup.Function.ARN)}
 		reason := cmp.Or(fp.opts.functionBarred(fp.u.setup.Account, fp.u.setup.Function.ARN), fp.spared(i, s))
 		nameable := validSid(s.Sid) && count(sids, s.Sid) == 1
-		switch isPublic := public(s, fp.u.setup.Function.ARN); {
+		switch isPublic := r.public; {
 		case isPublic && reason == "" && nameable:
 		case fp.opts.Mode == ModeEnforce && (isPublic || tightenable(f) || putAway(f) || fp.sourceless(f)):
 			if reason == "" {
@@ -356,42 +357,97 @@ func (fp *functionPlan) minus(parts statements, s removable) statements {
 	return parts
 }
 
-// planRemovals plans the removal of statements, each only if rotation works without it.
+// planRemovals plans the removal of statements, each only if rotation works without it: one by one where RemovePermission can name them, and
+// then the others together, those for everybody first: Lambda takes no policy put as a whole that still lets everybody in, which is also why
+// these cannot be put back.
 func (fp *functionPlan) planRemovals() {
-	u, function := fp.u, fp.u.setup.Function.ARN
+	var open, unnamed, waiting []removable
 	for _, s := range fp.removable {
-		after := fp.minus(fp.parts, s)
+		switch {
+		case validSid(s.sid) && count(fp.parts.sids(), s.sid) == 1:
+			fp.planRemoval(RemovePermission, s)
+		case s.wait != nil:
+			waiting = append(waiting, s)
+		case s.public:
+			open = append(open, s)
+		default:
+			unnamed = append(unnamed, s)
+		}
+	}
+	for _, together := range [][]removable{open, unnamed, waiting} {
+		if len(together) > 0 {
+			fp.planRemoval(PutResourcePolicy, together...)
+		}
+	}
+}
+
+// planRemoval plans one call that removes statements.
+func (fp *functionPlan) planRemoval(call Call, gone ...removable) {
+	u, function := fp.u, fp.u.setup.Function.ARN
+	parts := fp.parts
+	c := Change{Call: call, Status: Planned, Subject: function, Before: fp.policy.Text, Revision: fp.policy.Revision}
+	var wait *waiting
+	gone = slices.DeleteFunc(slices.Clone(gone), func(s removable) bool {
+		after := fp.minus(parts, s)
 		next := functionPolicy(after.text())
 		if lost := fp.loses(nil, function, &next); lost != "" {
 			fp.leaveStatement(s.sid, s.finding, "without the statement rotation would lose "+lost)
-			continue
+			return true
 		}
-		c := Change{
-			Call: RemovePermission, Status: Planned, Subject: function, Name: s.sid, Before: fp.policy.Text, After: after.text(), Revision: fp.policy.Revision,
-			Findings: []string{s.finding},
-		}
-		if !validSid(s.sid) || count(fp.parts.sids(), s.sid) != 1 {
-			c.Call, c.Name, c.Narrows = PutResourcePolicy, "", true
-			if c.After == "" {
-				fp.leaveStatement(s.sid, s.finding, "the policy has no other statement: delete it with DeleteResourcePolicy")
-				continue
-			}
-		}
-		for _, r := range fp.invokes() {
-			c.Secrets = append(c.Secrets, r.Secret)
-		}
-		c.Proof = Proof{
-			Required: len(u.required), Before: fp.count(u), After: fp.count(u), Excess: "the policy loses one Allow",
-			Lost: "every request that rotation needs and that was allowed is allowed without the statement",
-		}
-		if s.wait != nil {
-			c.Status, c.NotBefore, c.Reason = Waiting, &s.wait.until, s.wait.reason
-		} else {
-			fp.take(next, after)
-			c.Proof.After = fp.count(u)
-		}
-		fp.put(u, c)
+		parts, wait = after, later(wait, s.wait)
+		c.Findings = append(c.Findings, s.finding)
+		return false
+	})
+	if len(gone) == 0 {
+		return
 	}
+	next := functionPolicy(parts.text())
+	c.After = next.Text
+	if call == RemovePermission {
+		c.Name = gone[0].sid
+	} else {
+		c.Narrows = true
+		if reason := unputtable(&next, function); reason != "" {
+			for _, s := range gone {
+				fp.leaveStatement(s.sid, s.finding, reason)
+			}
+			return
+		}
+	}
+	for _, r := range fp.invokes() {
+		c.Secrets = append(c.Secrets, r.Secret)
+	}
+	c.Proof = Proof{
+		Required: len(u.required), Before: fp.count(u), After: fp.count(u), Excess: fmt.Sprintf("the policy loses %s", allows(len(gone))),
+		Lost: "every request that rotation needs and that was allowed is allowed without the statement",
+	}
+	if wait != nil {
+		c.Status, c.NotBefore, c.Reason = Waiting, &wait.until, wait.reason
+	} else {
+		fp.take(next, parts)
+		c.Proof.After = fp.count(u)
+	}
+	fp.put(u, c)
+}
+
+func allows(n int) string {
+	if n == 1 {
+		return "one Allow"
+	}
+	return fmt.Sprintf("%d Allow statements", n)
+}
+
+// unputtable says why PutResourcePolicy does not take a policy, or "". Source: Lambda API, PutResourcePolicy, PublicPolicyException.
+func unputtable(p *rotation.Policy, function rotation.ARN) string {
+	if p.Document == nil {
+		return "the policy has no other statement: delete it with DeleteResourcePolicy"
+	}
+	for i := range p.Document.Statements {
+		if public(&p.Document.Statements[i], function) {
+			return "Lambda takes no policy put as a whole that lets everybody in, and another statement of this one does"
+		}
+	}
+	return ""
 }
 
 // functionPolicy is a function policy as a text makes it; empty: there is none.

@@ -40,9 +40,6 @@ func permissionOf(function rotation.ARN, statement json.RawMessage) (*lambda.Add
 	case policy.PrincipalAny, policy.PrincipalService:
 		in.Principal = aws.String(p.ID)
 	case policy.PrincipalAWS:
-		if p.ID == "*" {
-			return nil, "its principal is written in a form that the call does not write"
-		}
 		in.Principal = aws.String(strings.TrimSuffix(p.ID, ":root"))
 		if account := rotation.ARN(p.ID).Parts().Account; strings.HasSuffix(p.ID, ":root") {
 			in.Principal = aws.String(account)

@@ -101,6 +101,9 @@ func madeBy(entries []ledger.Entry) ([]Change, error) {
 	return made, nil
 }
 
+// unwritable is the reason where Lambda takes back what it once took: statements for everybody that AddPermission cannot write.
+const unwritable = "Lambda takes no statement for everybody in this form any more (PublicPolicyException): AddPermission with the principal * and a Sid lets everybody in again"
+
 // asBefore is the reason where there is nothing to take back.
 const asBefore = "it is as it was before already"
 
@@ -253,6 +256,9 @@ func (p *planner) undoStatement(u *unit, was, c *Change) (*rotation.Policy, stri
 			return nil, "the function policy was changed since"
 		}
 		next := functionPolicy(c.After)
+		if unputtable(&next, u.setup.Function.ARN) != "" {
+			return nil, unwritable
+		}
 		next.Name = now.Name
 		return &next, ""
 	}
@@ -262,7 +268,7 @@ func (p *planner) undoStatement(u *unit, was, c *Change) (*rotation.Policy, stri
 		switch {
 		case !there:
 			return nil, asBefore
-		case !sameJSON(string(have), string(mine)):
+		case !sameStatement(have, mine):
 			return nil, "the statement " + was.Name + " was changed since"
 		}
 		after = parts.without(was.Name)
@@ -272,7 +278,7 @@ func (p *planner) undoStatement(u *unit, was, c *Change) (*rotation.Policy, stri
 		switch {
 		case err != nil || !ok:
 			return nil, "the journal does not hold the statement " + was.Name
-		case there && sameJSON(string(have), string(removed)):
+		case there && sameStatement(have, removed):
 			return nil, asBefore
 		case there:
 			return nil, "another statement has the Sid " + was.Name + " now"
@@ -281,6 +287,10 @@ func (p *planner) undoStatement(u *unit, was, c *Change) (*rotation.Policy, stri
 		c.Call = AddPermission
 		if _, reason := permissionOf(u.setup.Function.ARN, removed); reason != "" {
 			c.Call = PutResourcePolicy // AddPermission cannot write such a statement
+			next := functionPolicy(after.text())
+			if reason := unputtable(&next, u.setup.Function.ARN); reason != "" {
+				return nil, unwritable
+			}
 		}
 	}
 	c.After = after.text()

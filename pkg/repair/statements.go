@@ -115,6 +115,33 @@ func sameJSON(a, b string) bool {
 	return a != "" && b != "" && canonicalJSON(a) == canonicalJSON(b)
 }
 
+// sameStatement says whether two statements of function policies are the same. Principal "*" and {"AWS":"*"} are one principal (IAM User
+// Guide, "AWS JSON policy elements: Principal"), and AddPermission writes the first.
+func sameStatement(a, b json.RawMessage) bool { return canonicalStatement(a) == canonicalStatement(b) }
+
+func canonicalStatement(raw json.RawMessage) string {
+	var s map[string]any
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	if d.Decode(&s) != nil {
+		return canonicalJSON(string(raw))
+	}
+	if p, ok := s["Principal"].(map[string]any); ok && len(p) == 1 {
+		id := p["AWS"]
+		if list, ok := id.([]any); ok && len(list) == 1 {
+			id = list[0]
+		}
+		if id == "*" {
+			s["Principal"] = "*"
+		}
+	}
+	out, err := json.Marshal(s)
+	if err != nil {
+		return canonicalJSON(string(raw))
+	}
+	return string(out)
+}
+
 // canonicalJSON is a value in one layout with sorted members; a text that is no JSON stays as it is.
 func canonicalJSON(text string) string {
 	var v any
@@ -143,7 +170,7 @@ func samePolicy(a, b string) bool {
 func (s statements) canonical() []string {
 	out := make([]string, len(s.list))
 	for i, raw := range s.list {
-		out[i] = canonicalJSON(string(raw))
+		out[i] = canonicalStatement(raw)
 	}
 	slices.Sort(out)
 	return out

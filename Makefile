@@ -8,6 +8,8 @@ SHELL := bash
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rotationguard
 LINT_VERSION := v2.15.0
 LINT := $(CACHE)/golangci-lint-$(LINT_VERSION)/golangci-lint
+BENCHSTAT_VERSION := v0.0.0-20260908200009-22c9c6c9d4da
+BENCHSTAT := $(CACHE)/benchstat-$(BENCHSTAT_VERSION)/benchstat
 FUZZ_SECONDS := 60
 comma := ,
 
@@ -103,9 +105,21 @@ screenshots: browser ## pictures of the example's HTML report, in out/screenshot
 	@CHROMIUM=$$(scripts/browser.sh) node scripts/browser/screenshots.mjs out/report.html out/screenshots
 
 .PHONY: bench
-bench: emulators ## benchmarks
+bench: bench-compare ## benchmarks; those of comparing and evaluating against the last kept figures
 	@policies=$$(scripts/emulators.sh managed-policies); \
-	$(CLEAN_ENV) ROTATIONGUARD_MANAGED_POLICIES="$$policies" go test -run '^$$' -bench . -benchmem ./pkg/...
+	$(CLEAN_ENV) ROTATIONGUARD_MANAGED_POLICIES="$$policies" go test -run '^$$' -bench . -benchmem $$(go list ./pkg/... | grep -v '/pkg/policy$$')
+
+# The kept figures are of one machine, which they name: times compare with those of another one only roughly, allocations exactly.
+.PHONY: bench-compare
+bench-compare: emulators $(BENCHSTAT) ## comparing and evaluating, six times each, against docs/benchmarks.txt; KEEP=1 keeps the new figures there
+	@mkdir -p out
+	@policies=$$(scripts/emulators.sh managed-policies); \
+	$(CLEAN_ENV) ROTATIONGUARD_MANAGED_POLICIES="$$policies" go test -run '^$$' -bench 'Compare|Evaluate|Allows|Compile|Parse|Hostile|Managed' -benchmem -count 6 -benchtime 100ms ./pkg/policy | tee out/benchmarks.txt
+	@$(BENCHSTAT) docs/benchmarks.txt out/benchmarks.txt
+	@$(if $(KEEP),cp out/benchmarks.txt docs/benchmarks.txt)
+
+$(BENCHSTAT):
+	GOBIN=$(@D) GOFLAGS= go install golang.org/x/perf/cmd/benchstat@$(BENCHSTAT_VERSION)
 
 # BENCH is what benchscale takes: BENCH="-speed 1 -only full" is one sweep at AWS's own pace, more than ten minutes long.
 .PHONY: bench-scale

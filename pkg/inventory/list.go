@@ -101,7 +101,7 @@ func (l *lister) take(s rotation.Secret, more bool) error {
 		return nil
 	}
 	w, err := l.keep(&s)
-	if err == nil {
+	if err == nil && !l.scope.Seen[w.arn] {
 		l.run.early.add(w, more)
 	}
 	return err

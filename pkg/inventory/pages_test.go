@@ -133,3 +133,31 @@ func TestAFunctionThatMovesWhileItIsReadIsUnknown(t *testing.T) {
 		t.Errorf("going on behind the 500th of 520 functions read %d configurations", n)
 	}
 }
+
+// TestGoingOnReadsTheRestAhead: two readings of one account, of which the second goes on behind a place, read each thing once between them.
+func TestGoingOnReadsTheRestAhead(t *testing.T) {
+	a := awstest.New(t, awstest.Options{})
+	many(a)
+	lists(a, true)
+	whole := read(t, reader(a, inventory.Options{}), rotation.Scope{InOrder: true})
+	wanted := a.CallCounts()
+	seen := map[rotation.ARN]bool{}
+	half := whole[:len(whole)/2]
+	for i := range half {
+		for j := range half[i].Setups {
+			for _, s := range half[i].Setups[j].Secrets {
+				seen[s.ARN] = true
+			}
+		}
+	}
+	a.ResetCalls()
+	rest := read(t, reader(a, inventory.Options{}), rotation.Scope{InOrder: true, After: half[len(half)-1].Key(), Seen: seen})
+	if diff := gocmp.Diff(whole[len(half):], rest); diff != "" {
+		t.Errorf("going on reads something else (-whole +rest):\n%s", diff)
+	}
+	for _, call := range []string{"lambda:GetFunctionConfiguration", "lambda:GetPolicy", "secretsmanager:GetResourcePolicy"} {
+		if n := a.CallCounts()[call]; n > wanted[call]*6/10 {
+			t.Errorf("the second half makes %d of %d calls of %s", n, wanted[call], call)
+		}
+	}
+}

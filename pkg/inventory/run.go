@@ -61,7 +61,7 @@ func (r *run) groups(ctx context.Context, scope rotation.Scope, yield func(rotat
 		r.reader.marked = nil
 		r.reader.mu.Unlock()
 	}
-	if scope.All() && scope.After == "" {
+	if scope.All() && (scope.After == "" || scope.Seen != nil) {
 		r.early = newEarly(ctx, r)
 		defer r.early.stop()
 	}

@@ -8,6 +8,8 @@ type Scope struct {
 	Functions []ARN             `json:"functions,omitempty"`
 	// After leaves out the groups whose Key is not behind it: a run that was cut goes on where it stopped.
 	After string `json:"after,omitempty"`
+	// Seen are secrets that earlier parts of the run have read: nothing is read ahead for them.
+	Seen map[ARN]bool `json:"-"`
 	// InOrder gives the groups in the order of their keys, so that a run that is cut can go on behind one. Without it, what needs nothing more to be
 	// read comes first.
 	InOrder bool `json:"-"`

@@ -118,7 +118,7 @@ func (c *Continuation) earlier(ctx context.Context, open func(context.Context) (
 func (c *Continuation) live(ctx context.Context, s *Sweeper, scope rotation.Scope, give func(rotation.Group, error) bool) {
 	reading, cancel := context.WithDeadline(ctx, c.Until)
 	defer cancel()
-	scope.After, scope.InOrder = c.after, true
+	scope.After, scope.Seen, scope.InOrder = c.after, c.seen, true
 	for g, err := range s.Source.Groups(reading, scope) {
 		over := reading.Err() != nil && ctx.Err() == nil
 		switch {

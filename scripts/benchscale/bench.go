@@ -38,7 +38,7 @@ func (b *bench) all(s size, only []string) error {
 	for _, part := range []struct {
 		name string
 		run  func(size) error
-	}{{"full", b.full}, {"heavy", b.heavy}, {"growth", b.growth}, {"weather", b.weather}, {"peers", b.peers}} {
+	}{{"full", b.full}, {"heavy", b.heavy}, {"growth", b.growth}, {"weather", b.weatherOfATenth}, {"weather-full", b.weather}, {"peers", b.peers}} {
 		if !slices.Contains(only, part.name) {
 			continue
 		}
@@ -181,9 +181,10 @@ func (b *bench) growth(s size) error {
 	return nil
 }
 
-// weather sweeps an account of a tenth under each fault.
+func (b *bench) weatherOfATenth(s size) error { return b.weather(s.scaled(max(100, s.secrets/10))) }
+
+// weather sweeps an account under each fault.
 func (b *bench) weather(s size) error {
-	s = s.scaled(max(100, s.secrets/10))
 	h, err := start(s, b.speed)
 	if err != nil {
 		return err

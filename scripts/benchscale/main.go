@@ -3,7 +3,7 @@
 // CPU seconds, how they grow, and what faults do. With -only peers it runs a sweep, Cloud Custodian and
 // prowler on one account on moto.
 //
-//	go run ./scripts/benchscale [-command FILE] [-speed 20] [-secrets 100000] [-share 1] [-only full,heavy,growth,weather,peers]
+//	go run ./scripts/benchscale [-command FILE] [-speed 20] [-secrets 100000] [-share 1] [-only full,heavy,growth,weather,weather-full,peers]
 //
 // -speed N multiplies the quotas and divides the latencies by N; 1 is AWS's own pace.
 package main
@@ -31,7 +31,7 @@ func main() {
 	flag.Float64Var(&b.speed, "speed", 20, "how many times AWS's pace")
 	flag.Float64Var(&b.share, "share", 1, "the part of each quota that the sweep may use")
 	flag.StringVar(&b.command, "command", "", "the rotationguard command (default: built now)")
-	flag.StringVar(&only, "only", "full,heavy,growth,weather", "what to measure; peers too")
+	flag.StringVar(&only, "only", "full,heavy,growth,weather", "what to measure; weather-full and peers too")
 	flag.Parse()
 	if err := run(serving, s, &b, strings.Split(only, ",")); err != nil {
 		fmt.Fprintln(os.Stderr, "benchscale:", err)

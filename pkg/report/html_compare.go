@@ -82,7 +82,7 @@ func (p *page) compare(s *Secret, g group) *pageCompare {
 		c.None = "No statement comes near: nothing allows it."
 	}
 	if len(c.Becomes) == 0 {
-		c.Instead = inert(g.fix.Summary)
+		c.Instead = inert(g.summary())
 	}
 	return c
 }

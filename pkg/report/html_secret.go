@@ -252,7 +252,7 @@ func (p *page) fix(secret string, g group) *pageFix {
 	if g.fix == nil {
 		return nil
 	}
-	v := &pageFix{Summary: inert(g.fix.Summary), By: fixedBy(g.fix)}
+	v := &pageFix{Summary: inert(g.summary()), By: fixedBy(g.fix)}
 	if len(g.findings) > 1 {
 		v.Many = len(g.findings)
 	}

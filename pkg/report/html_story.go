@@ -183,7 +183,7 @@ func (p *page) Soonest() []pageSoon {
 			if n := len(groups[0].findings); n > 1 {
 				v.Many = n
 			}
-			v.Fix, v.By, v.Others = brief(inert(groups[0].fix.Summary)), fixedBy(groups[0].fix), len(groups)-1
+			v.Fix, v.By, v.Others = brief(inert(groups[0].summary())), fixedBy(groups[0].fix), len(groups)-1
 		}
 		all = append(all, v)
 	}

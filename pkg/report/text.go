@@ -347,6 +347,45 @@ func groupByFix(findings []*drift.Finding) []group {
 	return groups
 }
 
+// summary is what the change of a group does: where its findings ask for the same with several calls, all of these are named.
+func (g *group) summary() string {
+	if g.findings[0].Witness == nil {
+		return g.fix.Summary
+	}
+	first, rest := called(g.findings[0])
+	var calls []string
+	for _, f := range g.findings {
+		if f.Fix == nil || f.Witness == nil {
+			return g.fix.Summary
+		}
+		call, other := called(f)
+		if other != rest {
+			return g.fix.Summary
+		}
+		service, _, _ := strings.Cut(first, ":")
+		if len(calls) > 0 {
+			call = strings.TrimPrefix(call, service+":")
+		}
+		if !slices.Contains(calls, call) && (len(calls) == 0 || call != strings.TrimPrefix(first, service+":")) {
+			calls = append(calls, call)
+		}
+	}
+	list := calls[0]
+	if n := len(calls) - 1; n > 0 {
+		list = strings.Join(calls[:n], ", ") + " and " + calls[n]
+	}
+	return strings.Replace(g.fix.Summary, first, list, 1)
+}
+
+// called is the call that the summary of a finding's fix names, with or without its service as it is there, and the summary without it.
+func called(f *drift.Finding) (call, rest string) {
+	call = f.Witness.Action
+	if !strings.Contains(f.Fix.Summary, call) {
+		call = actionOf(call)
+	}
+	return call, strings.Replace(f.Fix.Summary, call, "", 1)
+}
+
 func (t *text) group(s *Secret, g group) {
 	t.line("")
 	ids := make([]string, len(g.findings))
@@ -447,7 +486,7 @@ func (t *text) fix(g group) {
 
 // fixSummary says who can do what, and where.
 func (t *text) fixSummary(g group) {
-	summary := inert(g.fix.Summary)
+	summary := inert(g.summary())
 	if n := len(g.findings); n > 1 {
 		summary = fmt.Sprintf("One change ends these %d: %s", n, summary)
 	}

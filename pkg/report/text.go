@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -347,34 +348,45 @@ func groupByFix(findings []*drift.Finding) []group {
 	return groups
 }
 
-// summary is what the change of a group does: where its findings ask for the same with several calls, all of these are named.
+// summary is what the change of a group does. Where its findings ask for the same with several calls, all of these are named; where they ask
+// for several things, how many more.
 func (g *group) summary() string {
-	if g.findings[0].Witness == nil {
-		return g.fix.Summary
-	}
-	first, rest := called(g.findings[0])
-	var calls []string
-	for _, f := range g.findings {
+	first, alike := "", true
+	var calls, summaries []string
+	for i, f := range g.findings {
 		if f.Fix == nil || f.Witness == nil {
 			return g.fix.Summary
 		}
-		call, other := called(f)
-		if other != rest {
-			return g.fix.Summary
+		call, rest := called(f)
+		if i == 0 {
+			first = call
 		}
-		service, _, _ := strings.Cut(first, ":")
-		if len(calls) > 0 {
+		_, wanted := called(g.findings[0])
+		alike = alike && rest == wanted
+		if !slices.Contains(summaries, unstaged(f.Fix.Summary)) {
+			summaries = append(summaries, unstaged(f.Fix.Summary))
+		}
+		if service, _, found := strings.Cut(first, ":"); found && i > 0 && call != first {
 			call = strings.TrimPrefix(call, service+":")
 		}
-		if !slices.Contains(calls, call) && (len(calls) == 0 || call != strings.TrimPrefix(first, service+":")) {
+		if !slices.Contains(calls, call) {
 			calls = append(calls, call)
 		}
 	}
-	list := calls[0]
-	if n := len(calls) - 1; n > 0 {
-		list = strings.Join(calls[:n], ", ") + " and " + calls[n]
+	last := len(calls) - 1
+	switch {
+	case len(summaries) < 2:
+		return g.fix.Summary
+	case !alike || last < 1:
+		return unstaged(g.fix.Summary) + ", and " + strconv.Itoa(len(summaries)-1) + " more"
 	}
-	return strings.Replace(g.fix.Summary, first, list, 1)
+	return strings.Replace(unstaged(g.fix.Summary), first, strings.Join(calls[:last], ", ")+" and "+calls[last], 1)
+}
+
+// unstaged leaves out at which version of a secret a call is made: the calls of a change are made at several.
+func unstaged(summary string) string {
+	summary, _, _ = strings.Cut(summary, " at AWS")
+	return summary
 }
 
 // called is the call that the summary of a finding's fix names, with or without its service as it is there, and the summary without it.
@@ -383,7 +395,7 @@ func called(f *drift.Finding) (call, rest string) {
 	if !strings.Contains(f.Fix.Summary, call) {
 		call = actionOf(call)
 	}
-	return call, strings.Replace(f.Fix.Summary, call, "", 1)
+	return call, strings.Replace(unstaged(f.Fix.Summary), call, "", 1)
 }
 
 func (t *text) group(s *Secret, g group) {

@@ -223,3 +223,28 @@ func TestFailsAt(t *testing.T) {
 		}
 	}
 }
+
+func TestTheSummaryOfAChangeNamesEveryCall(t *testing.T) {
+	finding := func(action, summary string) *drift.Finding {
+		return &drift.Finding{Severity: drift.Critical, Witness: &drift.Witness{Action: action}, Fix: &drift.Fix{Summary: summary, Command: "aws"}}
+	}
+	get, put := finding("s:Get", "Let it call s:Get on r at AWSCURRENT"), finding("s:Put", "Let it call s:Put on r")
+	for _, tt := range []struct {
+		name     string
+		findings []*drift.Finding
+		want     string
+	}{
+		{"one is left as it is", []*drift.Finding{get}, "Let it call s:Get on r at AWSCURRENT"},
+		{"several calls", []*drift.Finding{get, put, finding("s:Tag", "Let it call s:Tag on r")}, "Let it call s:Get, Put and Tag on r"},
+		{"of several services", []*drift.Finding{get, finding("k:Decrypt", "Let it call k:Decrypt on r")}, "Let it call s:Get and k:Decrypt on r"},
+		{"named without the service", []*drift.Finding{finding("k:Decrypt", "Let the policy allow Decrypt"), finding("k:Encrypt", "Let the policy allow Encrypt")}, "Let the policy allow Decrypt and Encrypt"},
+		{"at two versions", []*drift.Finding{get, finding("s:Get", "Let it call s:Get on r at AWSPENDING")}, "Let it call s:Get on r at AWSCURRENT"},
+		{"on several things", []*drift.Finding{put, finding("s:Put", "Let it call s:Put on q"), finding("s:Get", "Let it call s:Get on q")}, "Let it call s:Put on r, and 2 more"},
+		{"the same for all", []*drift.Finding{finding("s:Get", "Remove the statement"), finding("s:Put", "Remove the statement")}, "Remove the statement"},
+	} {
+		groups := groupByFix(tt.findings)
+		if len(groups) != 1 || groups[0].summary() != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, groups[0].summary(), tt.want)
+		}
+	}
+}

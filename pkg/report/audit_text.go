@@ -67,7 +67,7 @@ func (a *Audit) watched() string {
 }
 
 func (t *text) prosed(s string) {
-	for _, line := range wrap(s, t.prose()) {
+	for _, line := range Wrap(s, t.prose()) {
 		t.line(line)
 	}
 }
@@ -134,7 +134,7 @@ func (t *text) auditSecrets(a *Audit) {
 		t.line(pad(shorten(inert(s.Name), names), names+2) + pad(s.share(), 10) + t.paint(pad(inert(string(s.Verdict)), 10), verdictColor(s.Verdict)) + fromText(last.From))
 		for _, p := range s.Periods {
 			line := "    " + fromText(p.From) + "  " + t.paint(pad(inert(string(p.Verdict)), 10), verdictColor(p.Verdict))
-			for i, part := range wrap(inert(p.Reason), max(t.prose()-32, 28)) {
+			for i, part := range Wrap(inert(p.Reason), max(t.prose()-32, 28)) {
 				if i > 0 {
 					line = strings.Repeat(" ", 32)
 				}

@@ -60,7 +60,7 @@ func (t *text) forecast(secret rotation.ARN, steps []drift.ForecastStep) {
 			if c.Reached && c.Outcome != policy.Allowed && c.Why != "" {
 				what = c.Why
 			}
-			for i, line := range wrap(brief(inert(what)), columns) {
+			for i, line := range Wrap(brief(inert(what)), columns) {
 				if i > 0 {
 					t.line(pad("", 2+stepWidth+answerWidth) + line)
 					continue

@@ -121,7 +121,7 @@ func (t *text) head(o *Outcome) {
 		where = o.Scope()
 	}
 	t.line(t.paint("rotationguard", bold) + "  " + where + "  mode " + string(o.Mode))
-	for _, line := range wrap(o.Story(), t.prose()) {
+	for _, line := range Wrap(o.Story(), t.prose()) {
 		t.line(line)
 	}
 	s := o.Summary()
@@ -539,7 +539,7 @@ func (t *text) field(label, value string) { t.labelled(pad(label, labelWidth), d
 func (t *text) label(label string) { t.line("  " + t.paint(label, dim)) }
 
 func (t *text) labelled(label string, c color, value string) {
-	lines := wrap(value, t.prose()-len(indent))
+	lines := Wrap(value, t.prose()-len(indent))
 	for i, line := range lines {
 		if i == 0 {
 			t.line("  " + t.paint(label, c) + line)

@@ -114,7 +114,7 @@ func WriteFindings(w io.Writer, records []ledger.FindingRecord, style Style) err
 			continue
 		}
 		t.line(line)
-		for _, part := range wrap(inert(r.Finding.Explanation), t.style.Width-4) {
+		for _, part := range Wrap(inert(r.Finding.Explanation), t.style.Width-4) {
 			t.line("    " + part)
 		}
 	}

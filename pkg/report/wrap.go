@@ -25,9 +25,9 @@ func shorten(s string, columns int) string {
 	return string(runes[:head]) + "..." + string(runes[len(runes)-tail:])
 }
 
-// wrap breaks a text at its spaces. A word that is longer than a line, such as an ARN, keeps a line of its own and is not broken: it
+// Wrap breaks a text at its spaces. A word that is longer than a line, such as an ARN, keeps a line of its own and is not broken: it
 // would no longer be found by searching for it.
-func wrap(s string, columns int) []string {
+func Wrap(s string, columns int) []string {
 	var lines []string
 	line := ""
 	for word := range strings.FieldsSeq(s) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -37,14 +36,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	var unsaid error
-	help := root.HelpFunc()
-	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
 		// Help returns no error of its own when it cannot be written.
-		var text bytes.Buffer
-		cmd.SetOut(&text)
-		help(cmd, args)
-		cmd.SetOut(stdout)
-		_, unsaid = stdout.Write(text.Bytes())
+		_, unsaid = io.WriteString(stdout, helpText(cmd, helpWidth(stdout)))
 	})
 	err := root.ExecuteContext(ctx)
 	if err == nil {
@@ -102,7 +96,6 @@ secrets needs, and says what will fail, when, why, and which one change mends it
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.SetHelpTemplate(helpTemplate)
 	root.SetHelpCommand(newHelpCommand())
 	root.AddCommand(
 		newSweepCommand(), newPlanCommand(), newApplyCommand(), newRollbackCommand(), newFindingsCommand(), newExplainCommand(), newExemptCommand(),
@@ -112,23 +105,6 @@ secrets needs, and says what will fail, when, why, and which one change mends it
 	complete(root)
 	return root
 }
-
-// helpTemplate shows first what people come for: how it is used, in examples.
-const helpTemplate = `{{.Short}}
-{{if .HasExample}}
-{{.Example}}
-{{end}}{{with .Long}}
-{{. | trimTrailingWhitespaces}}
-{{end}}{{if .HasAvailableSubCommands}}
-Commands:{{range .Commands}}{{if .IsAvailableCommand}}
-  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}
-{{end}}{{if .Runnable}}
-Usage: {{.UseLine}}
-{{end}}{{if .HasAvailableLocalFlags}}
-{{.LocalFlags.FlagUsagesWrapped 100 | trimTrailingWhitespaces}}
-{{end}}{{if .HasAvailableSubCommands}}
-"{{.CommandPath}} COMMAND --help" says more about one.
-{{end}}`
 
 func newHelpCommand() *cobra.Command {
 	return &cobra.Command{

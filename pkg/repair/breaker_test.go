@@ -175,3 +175,23 @@ func TestTheBreakerCountsWhatWasWrittenSinceThePlan(t *testing.T) {
 		t.Errorf("writes = %v", b.Writes())
 	}
 }
+
+// The account may need more than the breaker lets through: a person may apply a part of the plan.
+func TestAPartOfAPlanIsWeighedByItself(t *testing.T) {
+	b := newBench(t)
+	b.opts.MaxChanges, b.opts.MaxChangePercent, b.opts.Approved = 3, 100, true
+	for i := range 4 {
+		b.add(uninvocable(fmt.Sprint("f", i)))
+	}
+	stored := b.plan(t)
+	if stored.Breaker.Tripped == "" {
+		t.Fatal("the whole plan does not trip the breaker")
+	}
+	stored.Changes = slices.Clone(stored.Changes[:2])
+	b.withLedger(t, func(l ledger.Ledger) {
+		changes, err := b.repairer(l).Apply(t.Context(), repair.Confirm(stored, b.planWith(t, l)))
+		if want := []string{"done lambda:AddPermission f0", "done lambda:AddPermission f1"}; err != nil || !slices.Equal(summary(changes), want) {
+			t.Errorf("changes = %v, %v, want %v", summary(changes), err, want)
+		}
+	})
+}

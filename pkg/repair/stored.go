@@ -70,7 +70,11 @@ func Confirm(stored, fresh Plan) Plan {
 			reason = edited(&want, &fresh.Changes[i])
 		}
 		if reason == "" {
-			out.Changes = append(out.Changes, fresh.Changes[i])
+			c := fresh.Changes[i]
+			if fresh.Breaker.Tripped != "" && c.Status == Refused && c.Reason == fresh.Breaker.Tripped {
+				c.Status, c.Reason = Planned, "" // that is weighed again, over what the person wants
+			}
+			out.Changes = append(out.Changes, c)
 			continue
 		}
 		want.Status, want.Reason = Refused, reason

@@ -149,8 +149,11 @@ func (s *Sweeper) Apply(ctx context.Context, stored repair.Plan) (report.Outcome
 	if err != nil {
 		return outcome, err
 	}
+	if fresh.Account == "" {
+		fresh.Account, fresh.Region = s.Account, s.Region // nothing was found in scope
+	}
 	plan := repair.Confirm(stored, fresh)
-	outcome.Changes = plan.Changes
+	outcome.Changes, outcome.Breaker = plan.Changes, &plan.Breaker
 	return approving.apply(ctx, outcome, plan, started)
 }
 

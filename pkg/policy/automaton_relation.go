@@ -132,7 +132,7 @@ func (l *language) meet(m *language, b *budget) (text string, ok, known bool) {
 	const unseen, silent = -2, -3
 	seen, queue := b.meeting.seen, append(b.meeting.queue[:0], 0)
 	if size := (n + 1) * w; cap(seen) < size {
-		seen = make([]meetingPlace, size, 2*size)
+		seen = make([]meetingPlace, size, max(size, min(2*size, keptMeeting)))
 	} else {
 		seen = seen[:size]
 	}

@@ -36,8 +36,9 @@ func newFunction(stack awscdk.Stack, s Settings, code Package, role awsiam.Role,
 		LogGroup:      log,
 		LoggingFormat: awslambda.LoggingFormat_JSON,
 		Environment:   &environment,
-		// CPU comes with memory: a third of a vCPU here. A sweep waits for rate limits more than it computes.
-		MemorySize:    jsii.Number(512),
+		// 512 MB are twice what a sweep of 100,000 secrets takes (docs/performance.md, "The function"). CPU comes with memory: with these a third
+		// of a vCPU. A sweep waits for rate limits more than it computes.
+		MemorySize:    jsii.Number(s.Memory),
 		Timeout:       awscdk.Duration_Minutes(jsii.Number(sweepTimeout)),
 		RetryAttempts: jsii.Number(1),
 		MaxEventAge:   awscdk.Duration_Hours(jsii.Number(1)),

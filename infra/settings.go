@@ -35,6 +35,7 @@ type Settings struct {
 	Schedule       string            // schedule: a rate(...) or cron(...) expression
 	Window         int               // window: minutes within which the schedule may start, so that accounts do not all start at once
 	LogDays        int               // logDays: how long the function's log is kept
+	Memory         int               // memory: the function's, in MB
 	Subscriptions  []string          // subscriptions: an email address, an https URL or the ARN of an SQS queue each
 	Key            string            // key: ARN of a KMS key to encrypt with instead of a new one
 	Topic          string            // topic: ARN of a topic to publish to instead of a new one
@@ -65,7 +66,7 @@ const (
 )
 
 func defaultSettings() Settings {
-	s := Settings{Schedule: "rate(6 hours)", Window: 30, LogDays: 90, Dist: "dist"}
+	s := Settings{Schedule: "rate(6 hours)", Window: 30, LogDays: 90, Memory: 512, Dist: "dist"}
 	s.fromConfig(config.Default())
 	return s
 }
@@ -77,6 +78,7 @@ func (s *Settings) fromContext(node constructs.Node) error {
 	c.text("schedule", &s.Schedule)
 	c.number("window", &s.Window)
 	c.number("logDays", &s.LogDays)
+	c.number("memory", &s.Memory)
 	c.list("subscriptions", &s.Subscriptions)
 	c.text("key", &s.Key)
 	c.text("topic", &s.Topic)
@@ -130,6 +132,8 @@ func (s *Settings) validate() error {
 		return fmt.Errorf("context schedule %q: it is rate(...) or cron(...)", s.Schedule)
 	case s.Window < 0 || s.Window > 1440:
 		return fmt.Errorf("context window %d: it is 0 to 1440 minutes", s.Window)
+	case s.Memory < 128 || s.Memory > 10240: // Lambda quotas, "Function memory allocation"
+		return fmt.Errorf("context memory %d: it is 128 to 10240 MB", s.Memory)
 	case retention[s.LogDays] == "":
 		return fmt.Errorf("context logDays %d: CloudWatch Logs keeps one of %v days", s.LogDays, slices.Sorted(maps.Keys(retention)))
 	}

@@ -67,8 +67,9 @@ func TestStackHasWhatASweepNeeds(t *testing.T) {
 			"FlexibleTimeWindow": map[string]any{"Mode": "OFF"},
 		}},
 		{"the function is a Go binary on arm64", defaultSettings(), "AWS::Lambda::Function", map[string]any{
-			"Runtime": "provided.al2023", "Handler": "bootstrap", "Architectures": []any{"arm64"}, "Timeout": 900,
+			"Runtime": "provided.al2023", "Handler": "bootstrap", "Architectures": []any{"arm64"}, "Timeout": 900, "MemorySize": 512,
 		}},
+		{"the memory is what was asked for", with(func(s *Settings) { s.Memory = 1024 }), "AWS::Lambda::Function", map[string]any{"MemorySize": 1024}},
 		{"the function finds the config in its package", with(func(s *Settings) { s.Config = "rotationguard.yaml" }), "AWS::Lambda::Function", map[string]any{
 			"Environment": map[string]any{"Variables": map[string]any{"ROTATIONGUARD_CONFIG": "rotationguard.yaml"}},
 		}},
@@ -261,9 +262,9 @@ func TestContextIsReadAsTextNumberAndList(t *testing.T) {
 		s := defaultSettings()
 		return s, s.fromContext(app.Node())
 	}
-	s, err := node(map[string]any{"schedule": "rate(1 day)", "window": "15", "logDays": 30, "subscriptions": "a@b.example, https://c.example/d"})
+	s, err := node(map[string]any{"schedule": "rate(1 day)", "window": "15", "logDays": 30, "memory": "1024", "subscriptions": "a@b.example, https://c.example/d"})
 	want := with(func(s *Settings) {
-		s.Schedule, s.Window, s.LogDays, s.Subscriptions = "rate(1 day)", 15, 30, []string{"a@b.example", "https://c.example/d"}
+		s.Schedule, s.Window, s.LogDays, s.Memory, s.Subscriptions = "rate(1 day)", 15, 30, 1024, []string{"a@b.example", "https://c.example/d"}
 	})
 	if err != nil || !reflect.DeepEqual(s, want) {
 		t.Errorf("settings = %+v, %v, want %+v", s, err, want)
@@ -330,6 +331,7 @@ func TestSettingsThatDeployAnotherThingAreRefused(t *testing.T) {
 		{"an unknown architecture", with(func(s *Settings) { s.Architecture = "riscv" }), "architecture"},
 		{"a schedule that is none", with(func(s *Settings) { s.Schedule = "hourly" }), "schedule"},
 		{"a window over a day", with(func(s *Settings) { s.Window = 2000 }), "window"},
+		{"more memory than Lambda has", with(func(s *Settings) { s.Memory = 20000 }), "memory"},
 		{"days that CloudWatch Logs does not know", with(func(s *Settings) { s.LogDays = 91 }), "logDays"},
 		{"a topic by name", with(func(s *Settings) { s.Topic = "drift" }), "topic"},
 		{"a table by name", with(func(s *Settings) { s.Table = "shared" }), "table"},

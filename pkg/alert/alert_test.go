@@ -375,3 +375,24 @@ func TestATopicOfAFleetWithFailedTargetsIsTold(t *testing.T) {
 		t.Errorf("alert %+v", a)
 	}
 }
+
+func TestAccountTextInAChatActsOnNothingBesideIt(t *testing.T) {
+	for text, want := range map[string]string{
+		"prod/db": "`prod/db`", "": "", "\u202e\u200b": "", "a`b": "`a'b`", "<!channel> [x](http://e)": "`‹!channel› (x)(http://e)`", "two\nlines": "`two lines`",
+		"\u202egnp.exe": "`gnp.exe`", "מפתח/1": "`\u2068מפתח/1\u2069`", "\u2069مفتاح": "`\u2068مفتاح\u2069`",
+	} {
+		if got := code(text); got != want {
+			t.Errorf("code(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestATextThatIsCutLeavesNothingOpen(t *testing.T) {
+	text := "see " + code("מפתח מפתח מפתח")
+	for limit := 8; limit < len([]rune(text)); limit++ {
+		got := clip(text, limit)
+		if len([]rune(got)) > limit || strings.Count(got, "`")%2 != 0 || strings.Count(got, isolate) != strings.Count(got, isolated) {
+			t.Errorf("clip(%q, %d) = %q", text, limit, got)
+		}
+	}
+}

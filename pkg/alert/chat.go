@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/rotationguard/rotationguard/pkg/ledger"
 	"github.com/rotationguard/rotationguard/pkg/report"
@@ -264,27 +265,43 @@ func (n *notification) resource(arn rotation.ARN) {
 	}
 }
 
-// clip ends a text that is too long with an ellipsis, and closes the code that it would leave open.
+// clip ends a text that is too long with an ellipsis, and closes the code and the direction that it would leave open.
 func clip(s string, limit int) string {
 	runes := []rune(s)
 	if len(runes) <= limit {
 		return s
 	}
-	s = string(runes[:limit-2])
-	if strings.Count(s, "`")%2 == 1 {
-		return s + "…`"
+	s = string(runes[:limit-3])
+	end := "…"
+	if strings.Count(s, isolate) > strings.Count(s, isolated) {
+		end += isolated
 	}
-	return s + "…"
+	if strings.Count(s, "`")%2 == 1 {
+		end += "`"
+	}
+	return s + end
 }
+
+// What begins and ends a text whose direction touches nothing beside it.
+const isolate, isolated = "\u2068", "\u2069"
 
 // inMarkdown is what would leave a code span, or start something in a chat that knows none: Slack reads <…> as mention or link, Teams […](…) as a link.
 var inMarkdown = strings.NewReplacer("`", "'", "<", "‹", ">", "›", "[", "(", "]", ")", "|", "¦")
 
-// code is a text from an account as a code span.
+// code is a text from an account as a code span. One that is written from right to left is isolated: it would draw what stands beside it to its other
+// side. Source: Unicode Standard Annex 9, "Explicit Directional Isolates".
 func code(s string) string {
 	s = inMarkdown.Replace(report.Inert(s))
 	if strings.TrimSpace(s) == "" {
 		return ""
 	}
+	if strings.ContainsFunc(s, rightToLeft) {
+		s = isolate + s + isolated
+	}
 	return "`" + s + "`"
+}
+
+// rightToLeft says whether a letter is of a script that is written so.
+func rightToLeft(r rune) bool {
+	return unicode.In(r, unicode.Hebrew, unicode.Arabic, unicode.Syriac, unicode.Thaana, unicode.Nko, unicode.Samaritan, unicode.Mandaic, unicode.Adlam, unicode.Hanifi_Rohingya)
 }

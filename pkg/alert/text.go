@@ -20,9 +20,14 @@ func (a *Alert) Subject() string {
 		subject = fmt.Sprintf("(%d/%d) %s", a.Part, a.Parts, subject)
 	}
 	subject = report.ASCII(subject)
-	if first := a.first; first != nil {
-		if longer := subject + report.ASCII(", first "+first.soon(a.at)); len(longer) <= maxSubject {
-			subject = longer
+	if first := a.first; first != nil && !a.Event.over() {
+		when := first.soon(a.at)
+		overdue, _, _ := strings.Cut(when, " since ")
+		for _, when := range []string{when, overdue} {
+			if longer := subject + report.ASCII(", first "+when); len(longer) <= maxSubject {
+				subject = longer
+				break
+			}
 		}
 	}
 	return subject[:min(len(subject), maxSubject)]

@@ -78,6 +78,7 @@ func newFleetStack(scope constructs.Construct, id string, s Settings, f Fleet, c
 	output(own, "StateMachineArn", machine.AttrArn(), "start it by hand for a sweep of the fleet now")
 	output(own, "ReportsBucket", stack.bucket.BucketName(), "runs/RUN/fleet.html is the report of a run")
 	output(own, "TopicArn", stack.topic.TopicArn(), "subscribe to the fleet's alerts here")
+	output(own, "LedgerTable", stack.ledger.TableName(), "what runs remember of each target; as ledger.table the command shares it")
 	output(own, "FleetRoleArn", sweep.Role().RoleArn(), "the member roles trust this role and no other")
 	return own, nil
 }

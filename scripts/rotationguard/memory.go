@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/spf13/cobra"
 
 	"github.com/rotationguard/rotationguard/pkg/drift"
@@ -20,23 +23,46 @@ type memoryFlags struct {
 	accountFlags
 	configFlag
 	ledgerFlag
+	target string
 }
 
 func (f *memoryFlags) register(cmd *cobra.Command) {
 	f.accountFlags.register(cmd)
 	f.configFlag.register(cmd)
 	f.ledgerFlag.register(cmd)
+	cmd.Flags().StringVar(&f.target, "target", "", "the ledger of this `ACCOUNT/REGION` of a fleet, in the table that its sweeps share (ledger.table)")
+}
+
+// targetForm is an account and Region, as a fleet's ledger tells them apart.
+var targetForm = regexp.MustCompile(`^([0-9]{12})/[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
+
+// checkTarget refuses a target that no table has a ledger of.
+func (f *memoryFlags) checkTarget(table string) error {
+	switch {
+	case f.target == "":
+		return nil
+	case !targetForm.MatchString(f.target):
+		return fmt.Errorf("--target %q: it is ACCOUNT/REGION, such as 111122223333/eu-west-1", f.target)
+	case f.path() != "":
+		return errors.New("--target is in a table and --ledger names a file: leave one of the two out")
+	case table == "":
+		return errors.New("--target: name the table that the fleet's sweeps share as ledger.table of the configuration")
+	}
+	return nil
 }
 
 // open finds the ledger: the file that is named, or the one of the account that the credentials are of. Then the caller is known too.
 func (f *memoryFlags) open(cmd *cobra.Command, needCaller bool) (ledger.Ledger, identity, error) {
 	var id identity
-	if f.path() != "" && !needCaller {
+	if f.path() != "" && !needCaller && f.target == "" {
 		l, err := ledger.OpenFile(f.path())
 		return l, id, err
 	}
 	c, err := f.configFlag.load(cmd.ErrOrStderr())
 	if err != nil {
+		return nil, id, err
+	}
+	if err := f.checkTarget(c.Ledger.Table); err != nil {
 		return nil, id, err
 	}
 	cfg, err := f.accountFlags.load(cmd.Context())
@@ -45,6 +71,11 @@ func (f *memoryFlags) open(cmd *cobra.Command, needCaller bool) (ledger.Ledger, 
 	}
 	if id, err = whoami(cmd.Context(), cfg); err != nil {
 		return nil, id, err
+	}
+	if f.target != "" {
+		id.account = targetForm.FindStringSubmatch(f.target)[1]
+		l, err := ledger.OpenTable(cmd.Context(), dynamodb.NewFromConfig(cfg), c.Ledger.Table, f.target)
+		return l, id, err
 	}
 	l, err := f.ledgerFlag.open(cmd.Context(), &c, cfg, id)
 	return l, id, err
@@ -292,11 +323,12 @@ func newPauseCommand() *cobra.Command {
 	f := &memoryFlags{}
 	var reason string
 	cmd := &cobra.Command{
-		Use:     "pause",
-		Short:   "Stop all writing until \"rotationguard resume\"",
-		Example: `  rotationguard pause --reason "incident 4711"`,
-		Long:    `Puts a mark into the ledger that is looked at before every single write. Reports go on.`,
-		Args:    noArgs,
+		Use:   "pause",
+		Short: "Stop all writing until \"rotationguard resume\"",
+		Example: `  rotationguard pause --reason "incident 4711"
+  rotationguard pause --reason "incident 4711" --target 111122223333/eu-west-1`,
+		Long: `Puts a mark into the ledger that is looked at before every single write. Reports go on.`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			l, id, err := f.open(cmd, true)
 			if err != nil {

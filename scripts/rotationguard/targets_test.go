@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	orgtypes "github.com/aws/aws-sdk-go-v2/service/organizations/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -19,6 +21,7 @@ import (
 	"github.com/rotationguard/rotationguard/pkg/awstest"
 	"github.com/rotationguard/rotationguard/pkg/awstest/emulator"
 	"github.com/rotationguard/rotationguard/pkg/drift"
+	"github.com/rotationguard/rotationguard/pkg/ledger"
 	"github.com/rotationguard/rotationguard/pkg/report"
 	"github.com/rotationguard/rotationguard/scripts/demo/account"
 	"github.com/rotationguard/rotationguard/scripts/demo/fleet"
@@ -286,5 +289,45 @@ func TestTargetsOnMoto(t *testing.T) {
 				}
 			}
 		}
+	}
+
+	// In mode repair each target is written to by itself, with its own ledger in the shared table: the one that is paused stays as it is.
+	if _, err := dynamodb.NewFromConfig(cfg).CreateTable(t.Context(), &dynamodb.CreateTableInput{
+		TableName: aws.String("ledger"), BillingMode: dynamodbtypes.BillingModePayPerRequest,
+		AttributeDefinitions: []dynamodbtypes.AttributeDefinition{{AttributeName: aws.String(ledger.PartitionKey), AttributeType: "S"}, {AttributeName: aws.String(ledger.SortKey), AttributeType: "S"}},
+		KeySchema:            []dynamodbtypes.KeySchemaElement{{AttributeName: aws.String(ledger.PartitionKey), KeyType: "HASH"}, {AttributeName: aws.String(ledger.SortKey), KeyType: "RANGE"}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	b.writes("repair.yaml", "mode: repair\nledger: {table: ledger}\nmember: {role: "+fleet.Member+", writer_role: audit/writer}\n"+
+		"repair: {functions: [\"arn:aws:lambda:*:*:function:rotate-*\"], roles: [\"arn:aws:iam::*:role/rotate-*\"], settle: 0s}\n")
+	paused := ids[1] + "/eu-west-1"
+	on := []string{"--config", "repair.yaml", "--endpoint-url", s.URL, "--region", "eu-central-1"}
+	for _, bad := range []struct{ target, config, want string }{
+		{"1111/eu-west-1", "repair.yaml", "it is ACCOUNT/REGION"}, {paused, "none.yaml", "ledger.table of the configuration"},
+	} {
+		b.writes("none.yaml", "mode: report\n")
+		b.types("pause", "--target", bad.target, "--config", bad.config, "--endpoint-url", s.URL, "--region", "eu-central-1").refused(t, bad.want)
+	}
+	b.types(append([]string{"pause", "--reason", "incident", "--target", paused}, on...)...).wants(t, 0)
+	for _, step := range []struct{ verdict drift.Verdict }{{drift.Broken}, {drift.InSync}} {
+		r = parseFleet(t, b.types(append([]string{"sweep", "--targets", "targets.yaml", "--output", "json"}, on...)...).wants(t, 2, "4/4 ").stdout)
+		for i := range r.Secrets {
+			s := &r.Secrets[i]
+			want := string(drift.InSync)
+			switch {
+			case strings.HasSuffix(s.Name, "-gone"):
+				want = string(drift.Orphaned)
+			case s.Account+"/"+s.Region == paused && strings.HasSuffix(s.Name, "-uninvoke"):
+				want = string(step.verdict)
+			}
+			if s.Verdict != want {
+				t.Errorf("%s %s %s is %s, want %s", s.Account, s.Region, s.Name, s.Verdict, want)
+			}
+		}
+		b.types(append([]string{"resume", "--target", paused}, on...)...).wants(t, 0)
+	}
+	if text := b.types(append([]string{"findings", "--all", "--target", paused}, on...)...).wants(t, 0).stdout; !strings.Contains(text, "rotate-db-2-uninvoke") {
+		t.Errorf("the findings of %s:\n%s", paused, text)
 	}
 }

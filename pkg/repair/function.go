@@ -140,6 +140,7 @@ func (fp *functionPlan) findRemovable() {
 	sids := fp.parts.sids()
 	for i := range fp.policy.Document.Statements {
 		s := &fp.policy.Document.Statements[i]
+		fp.leaveExempt(i, s)
 		f := fp.excessFinding(i, s)
 		if f == nil {
 			continue
@@ -211,6 +212,15 @@ func (fp *functionPlan) leaveStatement(sid, finding, reason string) {
 	fp.plan.Left = append(fp.plan.Left, Left{
 		Function: function, Subject: function, What: strings.TrimSpace("statement " + rotation.OneLine(sid)), Reason: reason, Findings: []string{finding},
 	})
+}
+
+// leaveExempt notes a public statement whose finding is exempt for some of the function's secrets: it is left for all of them.
+func (fp *functionPlan) leaveExempt(index int, s *policy.Statement) {
+	for _, f := range fp.u.findings {
+		if f.Rule == drift.RulePublicInvoke && f.Exempt != "" && f.Statement != nil && f.Statement.Index == index && f.Subject == fp.u.setup.Function.ARN {
+			fp.leaveStatement(s.Sid, f.ID, f.Exempt)
+		}
+	}
 }
 
 // excessFinding is the finding that says of a statement that it grants too much, nil when there is none.

@@ -68,7 +68,13 @@ func TestGroupsFollowEveryPage(t *testing.T) {
 	a.EmptyPages(2)
 	r := reader(a, inventory.Options{})
 	groups := read(t, r, rotation.Scope{})
-	if n := len(groups[0].Setups[0].Secrets); n != 250 {
+	n := 0
+	for i := range groups {
+		if s := &groups[i].Setups[0]; s.Function.ARN == "" {
+			n += len(s.Secrets)
+		}
+	}
+	if n != 250 {
 		t.Errorf("%d secrets that nothing rotates, want 250", n)
 	}
 	setup(t, groups, functionARN("f"))

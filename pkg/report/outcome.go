@@ -40,6 +40,7 @@ type Outcome struct {
 	Timeline *Timeline
 
 	quiet *quiet // secrets without findings of an account that has many
+	tags  int    // bytes of tags of the secrets in Secrets
 }
 
 // Secret is the answer for one secret.

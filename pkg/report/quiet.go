@@ -17,6 +17,9 @@ import (
 // sync or skipped, and a large account's are most of its secrets.
 const wholeSecrets = 2000
 
+// wholeTags is how many bytes of tags they may have together.
+const wholeTags = 2 << 20
+
 // quiet are the secrets that an outcome has set aside.
 type quiet struct {
 	store spill.Store
@@ -85,13 +88,16 @@ func (q *quiet) get(i int) (*Secret, error) {
 
 // add takes a secret into the outcome, or sets it aside.
 func (o *Outcome) add(s Secret) {
-	if len(o.Secrets) >= wholeSecrets && len(s.Findings) == 0 && !Drift(s.Verdict) && s.Account == "" {
+	if (len(o.Secrets) >= wholeSecrets || o.tags > wholeTags) && len(s.Findings) == 0 && !Drift(s.Verdict) && s.Account == "" {
 		if o.quiet == nil {
 			o.quiet = &quiet{}
 		}
 		if o.quiet.add(&s) {
 			return
 		}
+	}
+	for key, value := range s.Tags {
+		o.tags += len(key) + len(value)
 	}
 	o.Secrets = append(o.Secrets, s)
 }

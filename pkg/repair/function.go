@@ -165,7 +165,11 @@ func (fp *functionPlan) findRemovable() {
 			continue
 		}
 		if reason != "" {
-			fp.leaveStatement(s.Sid, f.ID, reason)
+			for _, x := range fp.u.findings {
+				if x == f || x.Direction == policy.Excess && x.Severity != drift.Info && x.Exempt == "" && x.Statement != nil && x.Statement.Index == i && x.Subject == f.Subject {
+					fp.leaveStatement(s.Sid, x.ID, reason)
+				}
+			}
 			continue
 		}
 		fp.removable = append(fp.removable, r)

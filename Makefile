@@ -99,7 +99,8 @@ fuzz: ## every fuzz target for its share of FUZZ_SECONDS
 
 # The sweep exits 2: the example is an account with drift.
 .PHONY: screenshots
-screenshots: browser ## pictures of the example's HTML report, in out/screenshots
+screenshots: browser ## the README's picture; pictures of the example's HTML report, in out/screenshots
+	@go test ./scripts/rotationguard -run TestReadmeShowsWhatTheCommandPrints -update
 	@mkdir -p out
 	@go run ./scripts/rotationguard sweep --snapshot examples/account.json --config examples/rotationguard.yaml --output html --out out/report.html || test -s out/report.html
 	@CHROMIUM=$$(scripts/browser.sh) node scripts/browser/screenshots.mjs out/report.html out/screenshots

@@ -142,6 +142,8 @@ bench-peers: emulators ## a sweep beside Cloud Custodian and prowler on one acco
 
 # CONFIG names the config, CONTEXT holds what else docs/deploy.md lists: CONTEXT="schedule=rate(1~hour) window=5", with ~ for a space.
 CDK_CONTEXT = $(if $(CONFIG),--context config=$(CONFIG)) $(foreach value,$(CONTEXT),--context "$(subst ~, ,$(value))")
+# The bootstrap's qualifier, where CONTEXT gives one.
+QUALIFIER = $(patsubst qualifier=%,%,$(filter qualifier=%,$(CONTEXT)))
 
 .PHONY: synth
 synth: build infra/node_modules ## the CloudFormation templates, in cdk.out
@@ -160,7 +162,7 @@ man: ## the manual pages, in dist/man; man -l dist/man/rotationguard.1 shows one
 
 .PHONY: deploy
 deploy: ## deploy with the config of CONFIG=rotationguard.yaml, after looking whether everything needed is there
-	@scripts/prerequisites.sh
+	@QUALIFIER="$(QUALIFIER)" scripts/prerequisites.sh
 	@$(MAKE) --no-print-directory build infra/node_modules
 	infra/node_modules/.bin/cdk deploy --all --context region=current $(CDK_CONTEXT)
 

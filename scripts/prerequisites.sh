@@ -25,4 +25,27 @@ fi
 if [ -z "${AWS_REGION:-}${AWS_DEFAULT_REGION:-}" ] && ! grep -qs '^[[:space:]]*region[[:space:]]*=' "$aws"; then
 	lacks "a Region: set AWS_REGION"
 fi
+
+# The CDK's bootstrap leaves its version as a parameter (CDK Developer Guide, "Customize CDK bootstrapping"). IAM's events are forwarded from their home
+# Region, where a second stack is made.
+if [ "$missing" -eq 0 ] && command -v aws >/dev/null; then
+	region=${AWS_REGION:-${AWS_DEFAULT_REGION:-$(aws configure get region || true)}}
+	case $region in
+	cn-*) home=cn-north-1 ;;
+	us-gov-*) home=us-gov-west-1 ;;
+	*) home=us-east-1 ;;
+	esac
+	if ! account=$(aws sts get-caller-identity --query Account --output text --region "$region" 2>&1); then
+		lacks "AWS credentials that work: $(tail -n 1 <<<"$account")"
+	else
+		for place in $(printf '%s\n' "$region" "$home" | sort -u); do
+			if ! answer=$(aws ssm get-parameter --name "/cdk-bootstrap/${QUALIFIER:-hnb659fds}/version" --region "$place" 2>&1); then
+				case $answer in
+				*ParameterNotFound*) lacks "the CDK's bootstrap in $place: infra/node_modules/.bin/cdk bootstrap aws://$account/$place" ;;
+				*) echo "not known whether the CDK is bootstrapped in $place: $(tail -n 1 <<<"$answer")" >&2 ;;
+				esac
+			fi
+		done
+	fi
+fi
 exit "$missing"

@@ -15,9 +15,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	eventtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/rotationguard/rotationguard/pkg/awstest"
 	"github.com/rotationguard/rotationguard/pkg/drift"
@@ -221,6 +223,25 @@ func TestTheDoctorExaminesADeployment(t *testing.T) {
 	}
 	d = examine("--mode", "repair")
 	d.is(t, "writes", fine, "root user")
+
+	// A session of a role: the answers are about the role. ministack finds no policies of a role that has a path.
+	roles := iam.NewFromConfig(cfg)
+	role, err := roles.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("mender"), AssumeRolePolicyDocument: aws.String(
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"000000000000"},"Action":"sts:AssumeRole"}]}`)})
+	must(err)
+	_, err = roles.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: aws.String("mender"), PolicyName: aws.String("writes"), PolicyDocument: aws.String(
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:PutRolePolicy","lambda:*Permission"],"Resource":"*"},{"Effect":"Deny","Action":"lambda:RemovePermission","Resource":"*"}]}`)})
+	must(err)
+	session, err := sts.NewFromConfig(cfg).AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: role.Role.Arn, RoleSessionName: aws.String("ana")})
+	must(err)
+	t.Setenv("AWS_ACCESS_KEY_ID", aws.ToString(session.Credentials.AccessKeyId))
+	t.Setenv("AWS_SECRET_ACCESS_KEY", aws.ToString(session.Credentials.SecretAccessKey))
+	t.Setenv("AWS_SESSION_TOKEN", aws.ToString(session.Credentials.SessionToken))
+	d = examine("--mode", "repair")
+	d.is(t, "iam:PutRolePolicy", fine, "allowed")
+	d.is(t, "iam:DeleteRolePolicy", gap, "implicitDeny")
+	d.is(t, "lambda:AddPermission", fine, "allowed")
+	d.is(t, "lambda:RemovePermission", gap, "explicitDeny")
 }
 
 func TestAdvancedSelectors(t *testing.T) {

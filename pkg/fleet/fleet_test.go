@@ -249,7 +249,7 @@ func TestOrganizationsAccountsAreTargets(t *testing.T) {
 	d := &directory{
 		units: map[string][]string{"r-ab12": {"ou-ab12-11111111", "ou-ab12-22222222"}, "ou-ab12-11111111": {"ou-ab12-33333333"}, "ou-ab12-33333333": {"ou-ab12-11111111"}},
 		accounts: map[string][]string{
-			"r-ab12": {hub}, "ou-ab12-11111111": {"000000000001", "000000000002"}, "ou-ab12-22222222": {"000000000003"}, "ou-ab12-33333333": {"000000000004", "000000000005"},
+			"r-ab12": {hub}, "ou-ab12-11111111": {"000000000001", "000000000002", "000000000004"}, "ou-ab12-22222222": {"000000000003"}, "ou-ab12-33333333": {"000000000004", "000000000005"},
 		},
 		tags:     map[string]map[string]string{"000000000001": {"stage": "production"}, "000000000004": {"stage": "prod", "team": "a"}},
 		inactive: []string{"000000000005"},

@@ -135,7 +135,8 @@ func (d Directory) accounts(ctx context.Context, o config.Organization) (picked 
 		notes = append(notes, fmt.Sprintf("%d accounts of the organization are not active (suspended, or not yet) and are not swept.", inactive))
 	}
 	slices.SortFunc(picked, func(a, b member) int { return strings.Compare(a.id, b.id) })
-	return picked, notes, nil
+	// An account that moves to another unit between two calls is found in both.
+	return slices.CompactFunc(picked, func(a, b member) bool { return a.id == b.id }), notes, nil
 }
 
 // active says whether an account can be used. Answers of before September 2025 have Status, those since State as well (Organizations API

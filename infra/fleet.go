@@ -180,12 +180,19 @@ func (f *fleetStack) sweep() awslambda.Function {
 	return function
 }
 
+// namedRoom is how many characters of a policy may name accounts one by one: a role's inline policies may have 10,240 together (IAM User Guide, "IAM and AWS STS quotas").
+const namedRoom = 6000
+
 // assumeMembers lets the fleet's role assume the member role and no other: with the external id, in accounts of the organization, and where
-// the accounts are listed in those alone. Sessions carry the two tags of package fleet.
+// few accounts are listed in those alone. Sessions carry the two tags of package fleet.
 func (f *fleetStack) assumeMembers(role awsiam.Role) {
 	accounts, organization := []string{"*"}, f.fleet.Targets.Organization.ID
 	if f.fleet.Targets.Listed() {
-		accounts, organization = nil, "${aws:PrincipalOrgID}"
+		organization = "${aws:PrincipalOrgID}"
+	}
+	// Two statements name each role.
+	if one := len("\"arn:aws-us-gov:iam::111122223333:role/\",") + len(f.fleet.Member.Role); f.fleet.Targets.Listed() && 2*one*len(f.fleet.Targets.Targets) <= namedRoom {
+		accounts = nil
 		for _, t := range f.fleet.Targets.Targets {
 			accounts = append(accounts, t.Account)
 		}

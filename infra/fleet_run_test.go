@@ -8,6 +8,8 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -40,38 +42,56 @@ import (
 type running struct {
 	hub      *awstest.Account
 	cfg      aws.Config // of ministack
-	accounts string     // where the accounts are
+	accounts string     // where the accounts are, and before them ministack for what it has of a deployment
 	bucket   string
 	queue    string
 	machine  string
 }
 
-var accessKey = regexp.MustCompile(`Credential=([A-Z0-9]+)/`)
+// signed is whose a request is and which service it is for. Source: IAM User Guide, "Create a signed AWS API request", the credential scope.
+var signed = regexp.MustCompile(`Credential=([A-Z0-9]+)/[0-9]+/[^/]*/([a-z0-9-]+)/`)
 
-// accountsServer serves the accounts in memory. ministack gives a function credentials of its own making, which no other server knows: these
-// are the hub's here.
-func accountsServer(t *testing.T, hub *awstest.Account) string {
+// ofDeployment are the services that the functions of a deployed fleet use of their own account.
+var ofDeployment = []string{"s3", "sns", "dynamodb"}
+
+// accountsServer serves the accounts in memory, and passes on what the functions ask of their own deployment. ministack gives a function credentials of its own making, which
+// no other server knows: these are the hub's here.
+func (r *running) accountsServer(t *testing.T) string {
 	t.Helper()
 	own := ""
-	for _, variable := range hub.Environ() {
+	for _, variable := range r.hub.Environ() {
 		if key, ok := strings.CutPrefix(variable, "AWS_ACCESS_KEY_ID="); ok {
 			own = key
 		}
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
+	deployment := &httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) {
+		target, err := url.Parse(aws.ToString(r.cfg.BaseEndpoint))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		p.SetURL(target)
+		p.Out.Host = p.In.Host
+	}}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		by := signed.FindStringSubmatch(request.Header.Get("Authorization"))
+		if by != nil && slices.Contains(ofDeployment, by[2]) {
+			deployment.ServeHTTP(w, request)
+			return
+		}
+		body, err := io.ReadAll(request.Body)
 		if err != nil {
 			return
 		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
+		request.Body = io.NopCloser(bytes.NewReader(body))
 		first := httptest.NewRecorder()
-		hub.Handler().ServeHTTP(first, r)
-		if text := first.Body.String(); strings.Contains(text, "InvalidClientTokenId") || strings.Contains(text, "UnrecognizedClientException") {
-			r.Body = io.NopCloser(bytes.NewReader(body))
-			r.Header.Set("Authorization", accessKey.ReplaceAllString(r.Header.Get("Authorization"), "Credential="+own+"/"))
-			r.Header.Del("X-Amz-Security-Token")
+		r.hub.Handler().ServeHTTP(first, request)
+		if text := first.Body.String(); by != nil && (strings.Contains(text, "InvalidClientTokenId") || strings.Contains(text, "UnrecognizedClientException")) {
+			request.Body = io.NopCloser(bytes.NewReader(body))
+			request.Header.Set("Authorization", strings.Replace(request.Header.Get("Authorization"), "Credential="+by[1]+"/", "Credential="+own+"/", 1))
+			request.Header.Del("X-Amz-Security-Token")
 			first = httptest.NewRecorder()
-			hub.Handler().ServeHTTP(first, r)
+			r.hub.Handler().ServeHTTP(first, request)
 		}
 		maps.Copy(w.Header(), first.Header())
 		w.WriteHeader(first.Code)
@@ -100,18 +120,26 @@ func fleetAccount(n int) string { return fmt.Sprintf("300000000%03d", n) }
 // by hand: the functions from what "make build" wrote, the bucket, the topic with a queue.
 func runFleet(t *testing.T, accounts int, regions []string, timeout int32) *running {
 	t.Helper()
-	hub := awstest.NewHandler(awstest.Options{ID: account.ID, Region: regions[0]})
+	r, file := newRunning(t, accounts, regions)
+	r.deploy(t, file, timeout)
+	return r
+}
+
+// newRunning makes the accounts, starts ministack, and gives the targets file.
+func newRunning(t *testing.T, accounts int, regions []string) (r *running, file string) {
+	t.Helper()
+	r = &running{hub: awstest.NewHandler(awstest.Options{ID: account.ID, Region: regions[0]}), bucket: "rotationguard-reports"}
 	t.Cleanup(func() {
-		if err := hub.Close(); err != nil {
+		if err := r.hub.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	r := &running{hub: hub, accounts: accountsServer(t, hub), bucket: "rotationguard-reports"}
-	file := "role_name: " + fleet.Member + "\nexternal_id: " + fleet.ExternalID + "\nregions: [" + strings.Join(regions, ", ") + "]\nconcurrency: 8\ntolerated_failure_percentage: 50\ntargets:\n"
+	r.accounts = r.accountsServer(t)
+	file = "role_name: " + fleet.Member + "\nexternal_id: " + fleet.ExternalID + "\nregions: [" + strings.Join(regions, ", ") + "]\nconcurrency: 8\ntolerated_failure_percentage: 50\ntargets:\n"
 	for n := range accounts {
 		id := fleetAccount(n)
 		file += fmt.Sprintf("  - {account: %q, name: member-%d}\n", id, n)
-		cfg := hub.Peer(id).Config()
+		cfg := r.hub.Peer(id).Config()
 		cfg.BaseEndpoint = &r.accounts
 		if err := fleet.AddMember(t.Context(), cfg, account.ID); err != nil {
 			t.Fatal(err)
@@ -122,7 +150,7 @@ func runFleet(t *testing.T, accounts int, regions []string, timeout int32) *runn
 			}
 		}
 	}
-	s, err := emulator.StartMinistack(t.Context(), "SFN_WAIT_SCALE=0.02")
+	s, err := emulator.StartMinistack(t.Context(), "SFN_WAIT_SCALE=0.02", "AWS_ENDPOINT_URL="+r.accounts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,8 +164,7 @@ func runFleet(t *testing.T, accounts int, regions []string, timeout int32) *runn
 		}
 	})
 	r.cfg = aws.Config{Region: regions[0], BaseEndpoint: &s.URL, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
-	r.deploy(t, file, timeout)
-	return r
+	return r, file
 }
 
 func (r *running) s3() *s3.Client {
@@ -173,8 +200,7 @@ func (r *running) deploy(t *testing.T, file string, timeout int32) {
 	definition = strings.ReplaceAll(strings.ReplaceAll(definition, "<AWS::Partition>", "aws"), "<"+tm.named(t, "Reports")+">", r.bucket)
 	for _, name := range []string{"targets", "sweep", "digest"} {
 		environ := map[string]string{
-			"AWS_ENDPOINT_URL": r.accounts, "AWS_ENDPOINT_URL_S3": *r.cfg.BaseEndpoint, "AWS_ENDPOINT_URL_SNS": *r.cfg.BaseEndpoint,
-			"ROTATIONGUARD_REPORTS_BUCKET": r.bucket, "ROTATIONGUARD_TARGETS": targetsInPackage,
+			"AWS_ENDPOINT_URL": r.accounts, "ROTATIONGUARD_REPORTS_BUCKET": r.bucket, "ROTATIONGUARD_TARGETS": targetsInPackage,
 		}
 		if name == "digest" {
 			environ["ROTATIONGUARD_TOPIC_ARN"] = aws.ToString(topic.TopicArn)
@@ -381,7 +407,7 @@ func TestFleetRuns(t *testing.T) {
 	// A sweep that cannot leave its report has failed, and more than the tolerated share have.
 	if _, err := lambda.NewFromConfig(r.cfg).UpdateFunctionConfiguration(t.Context(), &lambda.UpdateFunctionConfigurationInput{
 		FunctionName: aws.String("fleet-sweep"), Environment: &lambdatypes.Environment{Variables: map[string]string{
-			"AWS_ENDPOINT_URL": r.accounts, "AWS_ENDPOINT_URL_S3": *r.cfg.BaseEndpoint, "ROTATIONGUARD_TARGETS": targetsInPackage,
+			"AWS_ENDPOINT_URL": r.accounts, "ROTATIONGUARD_TARGETS": targetsInPackage,
 		}},
 	}); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -193,6 +194,16 @@ func allowed(t *testing.T, tm template, action string) (resources []string, cond
 	return resources, conditions
 }
 
+// manyListed is a targets file of so many accounts.
+func manyListed(n int) string {
+	text, _, _ := strings.Cut(listedTargets, "targets:")
+	text += "targets:\n"
+	for i := range n {
+		text += fmt.Sprintf("  - {account: \"%012d\"}\n", i+1)
+	}
+	return text
+}
+
 func TestFleetAssumesTheMemberRoleAlone(t *testing.T) {
 	tests := []struct {
 		name, targets string
@@ -201,6 +212,7 @@ func TestFleetAssumesTheMemberRoleAlone(t *testing.T) {
 	}{
 		{"an organization's", organizationTargets, []string{"arn:<AWS::Partition>:iam::*:role/audit/rotationguard-member"}, "o-a1b2c3d4e5"},
 		{"listed accounts'", listedTargets, []string{"arn:<AWS::Partition>:iam::111122223333:role/rotationguard-member", "arn:<AWS::Partition>:iam::444455556666:role/rotationguard-member"}, "${aws:PrincipalOrgID}"},
+		{"more accounts than a policy has room for", manyListed(1000), []string{"arn:<AWS::Partition>:iam::*:role/rotationguard-member"}, "${aws:PrincipalOrgID}"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -208,6 +220,11 @@ func TestFleetAssumesTheMemberRoleAlone(t *testing.T) {
 			got, conditions := allowed(t, tm, "sts:AssumeRole")
 			if !slices.Equal(got, tt.want) || len(conditions) != 1 {
 				t.Fatalf("may assume %v, want %v", got, tt.want)
+			}
+			for _, r := range tm.Resources {
+				if text := plainText(r.Properties["PolicyDocument"]); len(text) > 10_240 && r.Type == "AWS::IAM::Policy" {
+					t.Errorf("a role's policy has %d characters", len(text))
+				}
 			}
 			equals := conditions[0]["StringEquals"].(map[string]any)
 			if equals["sts:ExternalId"] != "example-3f9c" || equals["aws:ResourceOrgID"] != tt.organization {

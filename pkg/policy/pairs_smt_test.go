@@ -17,7 +17,7 @@ var smtPairsFile = flag.String("smt-pairs", "", "write the solver's pairs to thi
 const (
 	smtAnswersFile = "testdata/smt/answers.txt"
 	smtSample      = 200 // pairs with a recorded answer
-	smtAll         = 500 // pairs that the long test asks the solver for
+	smtAll         = 300 // pairs that the long test asks the solver for
 )
 
 // smtPair is a pair that the solver has decided.

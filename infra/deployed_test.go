@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -53,7 +55,7 @@ type proof struct {
 
 func newProof(t *testing.T) *proof {
 	t.Helper()
-	m, err := deployed.Start(t.Context())
+	m, err := deployed.Start(t.Context(), "AUTH=true") // what the stack runs is allowed what its roles' policies allow, and no more
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,6 +98,22 @@ func (p *proof) sweep(t *testing.T, payload string) (answer struct{ Mode, Verdic
 		t.Fatalf("%s: %v", out, err)
 	}
 	return answer
+}
+
+// forbid denies the function's role an action.
+func (p *proof) forbid(t *testing.T, action string) {
+	t.Helper()
+	function, err := lambda.NewFromConfig(p.Config()).GetFunctionConfiguration(t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: aws.String(p.stack.Outputs["FunctionName"])})
+	if err != nil {
+		t.Fatal(err)
+	}
+	role := aws.ToString(function.Role)
+	if _, err := iam.NewFromConfig(p.Config()).PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{
+		RoleName: aws.String(role[strings.LastIndex(role, "/")+1:]), PolicyName: aws.String("Forbidden"),
+		PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"` + action + `","Resource":"*"}]}`),
+	}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // await waits for what a deployed stack does by itself.
@@ -248,4 +266,8 @@ func TestDeployedStackMendsWhatAnEventConcerns(t *testing.T) {
 		return slices.ContainsFunc(p.runs(t), func(r ledger.Run) bool { return !r.Complete && r.Ended != nil && r.Journal != "" })
 	})
 	await(t, "the event is taken from the queue", time.Minute, func() bool { return p.waiting(t, "EventsQueueUrl") == "0+0" })
+	p.forbid(t, "secretsmanager:ListSecrets")
+	if out, err := p.stack.Invoke(t.Context(), "{}"); err == nil || !strings.Contains(err.Error(), "secretsmanager:ListSecrets") {
+		t.Errorf("without ListSecrets a sweep answers %s, %v: the emulator enforces nothing", out, err)
+	}
 }

@@ -70,6 +70,7 @@ func front(target *url.URL) http.Handler {
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)
 			r.Out.Host = r.In.Host
+			r.Out.Header.Set("X-Forwarded-Proto", "https") // AWS is called by TLS, and what is stored refuses other calls; no certificate is made for this
 		},
 		ModifyResponse: func(r *http.Response) error {
 			if r.Request.Header.Get("X-Amz-Target") != listSecrets || r.StatusCode != http.StatusOK {

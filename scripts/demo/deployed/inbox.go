@@ -20,14 +20,18 @@ type Inbox struct {
 func (s *Stack) Listen(ctx context.Context) (*Inbox, error) {
 	const name = "drift"
 	b := &Inbox{client: sqs.NewFromConfig(s.cfg)}
-	made, err := b.client.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String(name)})
+	topic := s.Outputs["TopicArn"]
+	queue := strings.Replace(topic[:strings.LastIndex(topic, ":")+1], ":sns:", ":sqs:", 1) + name
+	// Amazon SNS Developer Guide, "Fanout Amazon SNS notifications to Amazon SQS queues": the queue lets the topic send.
+	policy := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"sns.amazonaws.com"},"Action":"sqs:SendMessage","Resource":%q,"Condition":{"ArnEquals":{"aws:SourceArn":%q}}}]}`,
+		queue, topic)
+	made, err := b.client.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String(name), Attributes: map[string]string{"Policy": policy}})
 	if err != nil {
 		return nil, fmt.Errorf("making the queue %s: %w", name, err)
 	}
 	b.url = aws.ToString(made.QueueUrl)
-	topic := s.Outputs["TopicArn"]
 	if _, err := sns.NewFromConfig(s.cfg).Subscribe(ctx, &sns.SubscribeInput{
-		TopicArn: &topic, Protocol: aws.String("sqs"), Endpoint: aws.String(strings.Replace(topic[:strings.LastIndex(topic, ":")+1], ":sns:", ":sqs:", 1) + name),
+		TopicArn: &topic, Protocol: aws.String("sqs"), Endpoint: &queue,
 		Attributes: map[string]string{"RawMessageDelivery": "true"},
 	}); err != nil {
 		return nil, fmt.Errorf("subscribing the queue %s: %w", name, err)

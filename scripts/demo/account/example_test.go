@@ -27,7 +27,7 @@ func TestExampleSnapshot(t *testing.T) {
 	}
 	r := inventory.New(inventory.NewClients(a.Config()), inventory.Options{Everything: true, Unthrottled: true})
 	var want bytes.Buffer
-	if err := inventory.WriteSnapshot(&want, r.Groups(t.Context(), rotation.Scope{}), inventory.Also{}); err != nil {
+	if err := inventory.WriteSnapshot(&want, r.Groups(t.Context(), rotation.Scope{InOrder: true}), inventory.Also{}); err != nil {
 		t.Fatal(err)
 	}
 	if *update {

@@ -95,12 +95,19 @@ func TestAnOwnersGrantThatComesAndGoesStopsOursFromDoingTheSame(t *testing.T) {
 	}
 }
 
-func TestAPlanThatAPersonAppliesIsStoppedByTheBreakerToo(t *testing.T) {
+// overBreaker needs one change more than the breaker lets through.
+func overBreaker(t *testing.T) *bench {
+	t.Helper()
 	b := newBench(t)
 	b.opts.MaxChanges, b.opts.MaxChangePercent, b.opts.Approved = 3, 100, true
 	for i := range 4 {
 		b.add(uninvocable(fmt.Sprint("f", i)))
 	}
+	return b
+}
+
+func TestAPlanThatAPersonAppliesIsStoppedByTheBreakerToo(t *testing.T) {
+	b := overBreaker(t)
 	changes := b.run(t)
 	if !slices.ContainsFunc(changes, func(c repair.Change) bool { return strings.Contains(c.Reason, "the breaker is open") }) || len(b.Writes()) > 0 {
 		t.Errorf("changes = %v, writes = %v", summary(changes), b.Writes())
@@ -178,11 +185,7 @@ func TestTheBreakerCountsWhatWasWrittenSinceThePlan(t *testing.T) {
 
 // The account may need more than the breaker lets through: a person may apply a part of the plan.
 func TestAPartOfAPlanIsWeighedByItself(t *testing.T) {
-	b := newBench(t)
-	b.opts.MaxChanges, b.opts.MaxChangePercent, b.opts.Approved = 3, 100, true
-	for i := range 4 {
-		b.add(uninvocable(fmt.Sprint("f", i)))
-	}
+	b := overBreaker(t)
 	stored := b.plan(t)
 	if stored.Breaker.Tripped == "" {
 		t.Fatal("the whole plan does not trip the breaker")

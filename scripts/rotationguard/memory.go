@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -33,16 +32,17 @@ func (f *memoryFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.target, "target", "", "the ledger of this `ACCOUNT/REGION` of a fleet, in the table that its sweeps share (ledger.table)")
 }
 
-// targetForm is an account and Region, as a fleet's ledger tells them apart.
-var targetForm = regexp.MustCompile(`^([0-9]{12})/[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
-
 // checkTarget refuses a target that no table has a ledger of.
 func (f *memoryFlags) checkTarget(table string) error {
-	switch {
-	case f.target == "":
+	if f.target == "" {
 		return nil
-	case !targetForm.MatchString(f.target):
+	}
+	account, region, _ := strings.Cut(f.target, "/") // as a fleet's ledger tells its targets apart
+	switch err := checkRegion(region); {
+	case !accountNumber.MatchString(account) || region == "":
 		return fmt.Errorf("--target %q: it is ACCOUNT/REGION, such as 111122223333/eu-west-1", f.target)
+	case err != nil:
+		return fmt.Errorf("--target %q: %w", f.target, err)
 	case f.path() != "":
 		return errors.New("--target is in a table and --ledger names a file: leave one of the two out")
 	case table == "":
@@ -73,7 +73,7 @@ func (f *memoryFlags) open(cmd *cobra.Command, needCaller bool) (ledger.Ledger, 
 		return nil, id, err
 	}
 	if f.target != "" {
-		id.account = targetForm.FindStringSubmatch(f.target)[1]
+		id.account, _, _ = strings.Cut(f.target, "/")
 		l, err := ledger.OpenTable(cmd.Context(), dynamodb.NewFromConfig(cfg), c.Ledger.Table, f.target)
 		return l, id, err
 	}

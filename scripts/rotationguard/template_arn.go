@@ -14,7 +14,6 @@ var (
 	functionARN = regexp.MustCompile(`^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]{1,64}(:(\$LATEST|[A-Za-z0-9_-]{1,128}))?$`)
 	keyARN      = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$`)
 	secretARN   = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]{1,519}$`)
-	accountID   = regexp.MustCompile(`^[0-9]{12}$`)
 )
 
 // values are the flags as ARNs. What is no ARN of its kind is refused, because it would be pasted.
@@ -43,7 +42,7 @@ func (f *templateFlags) values() (rotation.Values, error) {
 		v.Keys = append(v.Keys, rotation.ARN(key))
 	}
 	if f.account != "" {
-		if !accountID.MatchString(f.account) {
+		if !accountNumber.MatchString(f.account) {
 			return none, fmt.Errorf("--account %q is not an account: it has 12 digits", f.account)
 		}
 		for _, s := range secrets {

@@ -64,6 +64,9 @@ func (f *fleetStack) definition(targets, sweep, digest string) map[string]any {
 			"ErrorEquals": errors, "IntervalSeconds": seconds, "MaxAttempts": attempts, "BackoffRate": 2, "MaxDelaySeconds": 300, "JitterStrategy": "FULL",
 		}
 	}
+	// A sweep that was cut at the function's time limit has failed in nothing: it goes on at once, as often as it may be cut.
+	goOn := retry(1, 12, "Unfinished")
+	goOn["BackoffRate"] = 1
 	never := func(errors ...string) map[string]any {
 		return map[string]any{"ErrorEquals": errors, "MaxAttempts": 0}
 	}
@@ -78,8 +81,8 @@ func (f *fleetStack) definition(targets, sweep, digest string) map[string]any {
 		"StartAt":         "Sweep",
 		"States": map[string]any{
 			"Sweep": invoke(sweep, map[string]any{"target.$": "$.target", "run.$": "$.run"}, map[string]any{
-				// A role that may not be assumed, and an event that is refused, are so the next time too. A sweep that was cut goes on where it stopped.
-				"Retry": []any{busy, never("TargetDenied", "BadEvent", "BadConfig"), retry(1, 12, "Unfinished"), retry(15, 2, "States.ALL")},
+				// A role that may not be assumed, and an event that is refused, are so the next time too.
+				"Retry": []any{busy, never("TargetDenied", "BadEvent", "BadConfig"), goOn, retry(15, 2, "States.ALL")},
 				"Catch": []any{map[string]any{"ErrorEquals": []string{"States.ALL"}, "ResultPath": "$.failure", "Next": "Note"}},
 				"End":   true, "ResultSelector": map[string]any{"verdict.$": "$.Payload.verdict", "summary.$": "$.Payload.summary", "report.$": "$.Payload.report"},
 			}),

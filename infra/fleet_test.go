@@ -117,6 +117,7 @@ type state struct {
 		ErrorEquals    []string
 		JitterStrategy string
 		MaxAttempts    int
+		BackoffRate    float64
 	}
 	Catch         []struct{ Next string }
 	ItemReader    struct{ Parameters map[string]string }
@@ -157,6 +158,9 @@ func TestFleetMachineSweepsEveryTargetAndAlwaysTells(t *testing.T) {
 	for _, r := range sweep.Retry {
 		if r.MaxAttempts > 0 && r.JitterStrategy != "FULL" {
 			t.Errorf("%v is tried again without jitter", r.ErrorEquals)
+		}
+		if slices.Contains(r.ErrorEquals, "Unfinished") != (r.MaxAttempts > 0 && r.BackoffRate == 1) {
+			t.Errorf("%v waits longer each time by %v", r.ErrorEquals, r.BackoffRate)
 		}
 		if slices.Contains(r.ErrorEquals, "TargetDenied") && r.MaxAttempts != 0 {
 			t.Error("a denied role is tried again")

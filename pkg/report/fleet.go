@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/rotationguard/rotationguard/pkg/drift"
+	"github.com/rotationguard/rotationguard/pkg/repair"
 )
 
 // TargetStatus says how far the sweep of a fleet's target came.
@@ -63,15 +64,48 @@ func (o *Outcome) Join(account, name, region string, part *Outcome, where string
 	o.Operators = append(o.Operators, part.Operators...)
 	o.Changes = append(o.Changes, part.Changes...)
 	o.Left = append(o.Left, part.Left...)
-	if b := part.Breaker; b != nil && b.Tripped != "" && o.Breaker == nil {
-		tripped := *b
-		tripped.Tripped = account + " " + region + ": " + tripped.Tripped
-		o.Breaker = &tripped
-	}
+	o.joinBreaker(account, region, part.Breaker)
 	for _, e := range part.Errors {
 		o.Errors = append(o.Errors, e.in(account, region))
 	}
-	o.Notes = append(o.Notes, part.Notes...)
+	o.joinNotes(account+" "+region, part.Notes)
+}
+
+// joinBreaker names every target in which the breaker stopped writing.
+func (o *Outcome) joinBreaker(account, region string, b *repair.Breaker) {
+	if b == nil || b.Tripped == "" {
+		return
+	}
+	tripped := *b
+	tripped.Tripped = account + " " + region + ": " + tripped.Tripped
+	if o.Breaker != nil {
+		tripped.Tripped = o.Breaker.Tripped + "; " + tripped.Tripped
+	}
+	o.Breaker = &tripped
+}
+
+// sharedNote is where in the notes is what several targets say, and who said it first.
+type sharedNote struct {
+	at    int
+	first string
+	more  int
+}
+
+// joinNotes takes a target's notes, each once with whose it is.
+func (o *Outcome) joinNotes(whose string, notes []string) {
+	for _, n := range notes {
+		shared, ok := o.shared[n]
+		if !ok {
+			if o.shared == nil {
+				o.shared = map[string]*sharedNote{}
+			}
+			o.shared[n] = &sharedNote{at: len(o.Notes), first: whose}
+			o.Notes = append(o.Notes, whose+": "+n)
+			continue
+		}
+		shared.more++
+		o.Notes[shared.at] = shared.first + " and " + count(shared.more, "more target") + ": " + n
+	}
 }
 
 // JoinFailed takes a target of which nothing is known into a fleet's outcome, with the reason. region is empty where the account as a
@@ -172,13 +206,17 @@ func (t *text) fleetTargets(o *Outcome) {
 	}
 	t.heading("Targets")
 	quiet := 0
-	for i := range o.Targets {
+	for i := 0; i < len(o.Targets); i++ {
 		target := &o.Targets[i]
 		switch {
 		case target.Status == TargetFailed:
-			t.labelled(pad("failed", labelWidth), red, inert(target.where()+": "+target.Cause))
+			where := target.where()
+			for ; i+1 < len(o.Targets) && target.failedAlike(&o.Targets[i+1]); i++ {
+				where += ", " + o.Targets[i+1].Region
+			}
+			t.labelled(pad("failed", labelWidth), red, inert(where+": "+target.Cause))
 		case target.Status == TargetIncomplete || target.Verdict != nil && Drift(*target.Verdict):
-			t.labelled(pad(string(*target.Verdict), labelWidth), verdictColor(*target.Verdict), inert(target.where()+": "+target.counts()))
+			t.labelled(pad(string(target.worst()), labelWidth), verdictColor(target.worst()), inert(target.where()+": "+target.counts()))
 		default:
 			quiet++
 		}
@@ -186,6 +224,22 @@ func (t *text) fleetTargets(o *Outcome) {
 	if quiet > 0 {
 		t.labelled(pad(fmt.Sprint(quiet), labelWidth), dim, "with nothing worse than in sync (--output json lists them)")
 	}
+}
+
+// failedAlike says whether another target is of the same account and failed for the same reason.
+func (t *Target) failedAlike(other *Target) bool {
+	return other.Status == TargetFailed && other.Account == t.Account && other.Name == t.Name && other.Cause == t.Cause
+}
+
+// unsaid are the errors that are not a failed target's cause, which the list of targets has.
+func (o *Outcome) unsaid() []Error {
+	said := map[string]bool{}
+	for i := range o.Targets {
+		if o.Targets[i].Status == TargetFailed {
+			said[o.Targets[i].Cause] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(o.Errors), func(e Error) bool { return said[e.String()] })
 }
 
 // worst is the target's verdict: unknown where nothing is known of it.
@@ -231,28 +285,21 @@ func (t *Target) counts() string {
 // whose is the account and Region of a fleet's secret.
 func (s *Secret) whose() string { return strings.TrimSpace(s.Account + " " + s.Region) }
 
-// whoseIn is as much of it as a column has room for: both, or the account.
-func (s *Secret) whoseIn(columns int) string {
-	if whose := inert(s.whose()); width(whose) < columns {
-		return whose
+// named is a secret's name, in a fleet with whose it is.
+func (s *Secret) named() string {
+	if s.Account == "" {
+		return secretName(s)
 	}
-	return inert(s.Account)
+	return secretName(s) + " in " + inert(s.whose())
 }
 
-// whoseWidth is how wide the table's column of accounts is: the account alone where there is little room, 0 where all are one account's.
-func (t *text) whoseWidth(lists ...[]*Secret) int {
-	const account, gap = 12, 2
+// longestWhose is how wide the longest account and Region is, 0 where all are one account's.
+func longestWhose(lists ...[]*Secret) int {
 	longest := 0
 	for _, list := range lists {
 		for _, s := range list {
-			longest = max(longest, width(s.whose()))
+			longest = max(longest, width(inert(s.whose())))
 		}
 	}
-	switch {
-	case longest == 0:
-		return 0
-	case t.style.Width < wideTable:
-		return account + gap
-	}
-	return longest + gap
+	return longest
 }

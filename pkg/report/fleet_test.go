@@ -84,6 +84,56 @@ func TestFleetCountsEveryTargetsSecrets(t *testing.T) {
 	}
 }
 
+func TestFleetSaysWhoseEverythingIs(t *testing.T) {
+	o := &Outcome{Mode: repair.ModeRepair, At: time.Date(2026, 11, 25, 6, 0, 0, 0, time.UTC)}
+	day := func(days int) *time.Time { d := o.At.AddDate(0, 0, days); return &d }
+	part := func(region string, next *time.Time, notes ...string) *Outcome {
+		return &Outcome{
+			Secrets: []Secret{
+				{ARN: rotation.ARN("arn:aws:secretsmanager:" + region + ":111111111111:secret:prod/orders/db-AbCdEf"), Name: "prod/orders/db", Verdict: drift.Broken, Reason: "the next rotation fails: lambda:InvokeFunction is denied", NextRotation: next},
+				{ARN: rotation.ARN("arn:aws:secretsmanager:" + region + ":111111111111:secret:old-AbCdEf"), Name: "old", Verdict: drift.Skipped, Reason: "it is not rotated"},
+			},
+			Functions: 1, Notes: notes, Breaker: &repair.Breaker{Tripped: "9 changes are more than 5"},
+		}
+	}
+	o.Join("111111111111", "", "ap-southeast-1", part("ap-southeast-1", day(30), "Run r-1 wrote 3 changes.", "shared"), "", nil)
+	o.Join("111111111111", "", "eu-west-1", part("eu-west-1", day(-3), "shared"), "", nil)
+	for _, region := range []string{"us-east-1", "us-west-2"} {
+		o.JoinFailed("222222222222", "pay", region, Error{Call: "sts:AssumeRole", Resource: "arn:aws:iam::222222222222:role/member", Code: "AccessDenied", Permission: "sts:AssumeRole"})
+	}
+	o.Sort()
+	for width, want := range map[int][]string{
+		60: {
+			"overdue 2026-11-22  broken    prod/orders/db\n                              111111111111 eu-west-1\n",
+		},
+		80: {
+			"\nNEXT ROTATION       VERDICT   ACCOUNT, REGION              SECRET\n",
+			"\noverdue 2026-11-22  broken    111111111111 eu-west-1       prod/orders/db\n",
+			"\n2026-12-25 in 30 d  broken    111111111111 ap-southeast-1  prod/orders/db\n",
+			"prod/orders/db in 111111111111\neu-west-1 is overdue since 2026-11-22.",
+			"\nNothing was written in\n  breaker   111111111111 ap-southeast-1: 9 changes are more than 5;",
+			"  2         it is not rotated: old in 111111111111 ap-southeast-1, old in\n            111111111111 eu-west-1\n",
+			"  failed    222222222222 pay us-east-1, us-west-2: sts:AssumeRole on\n            arn:aws:iam::222222222222:role/member: AccessDenied (is the role\n            there,",
+			"            111111111111 ap-southeast-1 and 1 more target: shared\n", "            111111111111 ap-southeast-1: Run r-1 wrote 3 changes.\n",
+		},
+		120: {"\noverdue 2026-11-22  broken    111111111111 eu-west-1       prod/orders/db            lambda:InvokeFunction is denied\n"},
+		160: {"SECRET                    FUNCTION                   WHY\n"},
+	} {
+		var b bytes.Buffer
+		if err := o.WriteText(&b, Style{Width: width}); err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range want {
+			if !strings.Contains(b.String(), text) {
+				t.Errorf("in %d columns there is not %q:\n%s", width, text, b.String())
+			}
+		}
+		if strings.Contains(b.String(), "Could not be read or done") {
+			t.Errorf("in %d columns a failed target's cause stands twice:\n%s", width, b.String())
+		}
+	}
+}
+
 func TestFleetInEveryForm(t *testing.T) {
 	o := fleetOutcome(nil)
 	var text, wide, page, table, machine bytes.Buffer
@@ -96,7 +146,7 @@ func TestFleetInEveryForm(t *testing.T) {
 	}
 	for _, want := range []string{
 		"rotationguard  4 targets in 3 accounts  mode report\n3 of 4 targets swept. 1 failed: nothing is known of their secrets. 1 could be",
-		"ACCOUNT       SECRET", "broken    222222222222  prod/db", "  account   222222222222 eu-west-1",
+		"ACCOUNT, REGION         SECRET", "broken    222222222222 eu-west-1  prod/db", "  account   222222222222 eu-west-1",
 		"  failed    333333333333 eu-west-1: sts:AssumeRole on\n            arn:aws:iam::333333333333:role/member: AccessDenied: not authorized",
 		"  unknown   111111111111 us-east-1: 1 secret: 1 in-sync; something could not", "  1         with nothing worse than in sync",
 		"lambda:GetPolicy on 111111111111 us-east-1 rotate:",

@@ -39,8 +39,9 @@ type Outcome struct {
 	// Timeline is for the page: nil where no ledger remembers, or nobody asked. It is not part of the JSON.
 	Timeline *Timeline
 
-	quiet *quiet // secrets without findings of an account that has many
-	tags  int    // bytes of tags of the secrets in Secrets
+	quiet  *quiet                 // secrets without findings of an account that has many
+	tags   int                    // bytes of tags of the secrets in Secrets
+	shared map[string]*sharedNote // a fleet's notes while its targets are joined
 }
 
 // Secret is the answer for one secret.
@@ -212,6 +213,7 @@ func (o *Outcome) Sort() {
 		return cmp.Or(strings.Compare(a.Call, b.Call), strings.Compare(a.Resource, b.Resource), strings.Compare(a.Code, b.Code), strings.Compare(a.Message, b.Message))
 	})
 	o.Errors = slices.Compact(o.Errors)
+	o.shared = nil // it knows the notes by their place
 	slices.Sort(o.Notes)
 	o.Notes = slices.Compact(o.Notes)
 	sortTargets(o.Targets)

@@ -31,9 +31,9 @@ func (o *Outcome) story(where string) string {
 	case first.NextRotation == nil:
 		text += fmt.Sprintf(" %d cannot rotate.", len(fails))
 	case first.Overdue(o.At):
-		text += fmt.Sprintf(" %d cannot rotate; %s is %s.", len(fails), secretName(first), whenText(first, o.At))
+		text += fmt.Sprintf(" %d cannot rotate; %s is %s.", len(fails), first.named(), whenText(first, o.At))
 	default:
-		text += fmt.Sprintf(" %d cannot rotate; the first that fails is %s, %s.", len(fails), secretName(first), whenText(first, o.At))
+		text += fmt.Sprintf(" %d cannot rotate; the first that fails is %s, %s.", len(fails), first.named(), whenText(first, o.At))
 	}
 	return text
 }

@@ -27,6 +27,8 @@ const (
 	narrowest   = 60
 	widestProse = 110
 	wideTable   = 120 // from here on the table also has function and reason
+	wideFleet   = 160 // from here on a fleet's table has both
+	narrowName  = 16  // with less room for a secret's name, whose it is stands on a line of its own
 )
 
 // inSyncShown is how many secrets in sync the table lists.
@@ -48,7 +50,7 @@ func (o *Outcome) WriteText(w io.Writer, style Style) error {
 	t.asides("Exempt", o.WithVerdict(func(v drift.Verdict) bool { return v == drift.Exempt }))
 	t.asides("Skipped", o.WithVerdict(func(v drift.Verdict) bool { return v == drift.Skipped }))
 	t.fleetTargets(o)
-	t.errors(o.Errors)
+	t.errors(o.unsaid())
 	t.notes(o)
 	return t.flush()
 }
@@ -157,38 +159,38 @@ func (t *text) table(worse, inSync []*Secret) {
 	if len(worse)+len(inSync) == 0 {
 		return
 	}
-	const when, verdict, gap = 24, 8, 2
-	whose := t.whoseWidth(worse, inSync)
-	rest := t.style.Width - when - verdict - 2*gap - whose
-	name, function := rest, 0
-	wide := t.style.Width >= wideTable
-	if wide {
-		name = max(24, min(longestName(worse, inSync), rest/3))
-		function = max(20, (rest-name-gap)/3)
+	const verdict, gap = 8, 2
+	c := t.columns(worse, inSync)
+	header := pad("NEXT ROTATION", c.when+gap) + pad("VERDICT", verdict+gap)
+	if c.whose > 0 {
+		header += pad("ACCOUNT, REGION", c.whose+gap)
 	}
-	header := pad("NEXT ROTATION", when+gap) + pad("VERDICT", verdict+gap)
-	if whose > 0 {
-		header += pad("ACCOUNT", whose)
+	header += pad("SECRET", c.name+gap)
+	if c.function > 0 {
+		header += pad("FUNCTION", c.function+gap)
 	}
-	header += pad("SECRET", name+gap)
-	if wide {
-		header += pad("FUNCTION", function+gap) + "WHY"
+	if c.why > 0 {
+		header += "WHY"
 	}
 	t.line("")
 	t.line(t.paint(strings.TrimRight(header, " "), bold))
 	row := func(s *Secret) {
-		next := pad(t.next(s), when)
+		next := pad(c.next(s, t.at), c.when)
 		if s.Overdue(t.at) && Drift(s.Verdict) {
 			next = t.paint(next, red)
 		}
-		line := next + "  " + t.paint(pad(string(s.Verdict), verdict), verdictColor(s.Verdict)) + "  " + pad(s.whoseIn(whose), whose)
-		if wide {
-			line += pad(shorten(secretName(s), name), name+gap) + pad(shorten(functionName(s.FunctionARN), function), function+gap)
-			line += shorten(tableReason(s), rest-name-function-2*gap)
-		} else {
-			line += shorten(secretName(s), name)
+		line := next + "  " + t.paint(pad(string(s.Verdict), verdict), verdictColor(s.Verdict)) + "  "
+		if c.whose > 0 {
+			line += pad(inert(s.whose()), c.whose+gap)
 		}
-		t.line(line)
+		line += pad(shorten(secretName(s), c.name), c.name+gap)
+		if c.function > 0 {
+			line += pad(shorten(functionName(s.FunctionARN), c.function), c.function+gap)
+		}
+		t.line(line + shorten(tableReason(s), c.why))
+		if c.below {
+			t.line(strings.Repeat(" ", c.when+verdict+2*gap) + inert(s.whose()))
+		}
 	}
 	for _, s := range worse {
 		row(s)
@@ -199,6 +201,40 @@ func (t *text) table(worse, inSync []*Secret) {
 	if more := len(inSync) - inSyncShown; more > 0 {
 		t.line(t.paint(fmt.Sprintf("and %d more in sync, which rotate later (--output json lists them)", more), dim))
 	}
+}
+
+// columns are how wide the table's columns are; 0 leaves one out.
+type columns struct {
+	when, whose, name, function, why int
+	next                             func(*Secret, time.Time) string
+	below                            bool // whose a secret is stands below it
+}
+
+// columns shares the width out. A fleet's table says of every secret whose it is, for which its dates are shorter, and has functions only where there is much room.
+func (t *text) columns(lists ...[]*Secret) columns {
+	const verdict, gap = 8, 2
+	c := columns{when: 24, whose: longestWhose(lists...), next: whenText}
+	if c.whose > 0 {
+		c.when, c.next = 18, whenShort
+	}
+	rest := t.style.Width - c.when - verdict - 2*gap
+	if c.whose > 0 {
+		if rest-c.whose-gap < narrowName {
+			c.whose, c.below = 0, true
+		} else {
+			rest -= c.whose + gap
+		}
+	}
+	c.name = rest
+	if t.style.Width < wideTable {
+		return c
+	}
+	c.name = max(24, min(longestName(lists...), rest/3))
+	if c.why = rest - c.name - gap; c.whose == 0 || t.style.Width >= wideFleet {
+		c.function = max(20, c.why/3)
+		c.why -= c.function + gap
+	}
+	return c
 }
 
 // tableReason is why a secret has its verdict, without what the row says already.
@@ -219,11 +255,7 @@ func longestName(lists ...[]*Secret) int {
 	return longest
 }
 
-// next says when a secret rotates next: "overdue since" when that is past, and how long it is until then when it is near.
-func (t *text) next(s *Secret) string {
-	return whenText(s, t.at)
-}
-
+// whenText says when a secret rotates next: "overdue since" when that is past, and how long it is until then when it is near.
 func whenText(s *Secret, at time.Time) string {
 	switch {
 	case s.NextRotation == nil:
@@ -234,6 +266,26 @@ func whenText(s *Secret, at time.Time) string {
 	day := s.NextRotation.UTC().Format(time.DateOnly)
 	if left := untilText(s.NextRotation.Sub(at)); left != "" {
 		day += " in " + left
+	}
+	return day
+}
+
+// whenShort is whenText in the columns that a fleet's table has for it.
+func whenShort(s *Secret, at time.Time) string {
+	if s.NextRotation == nil {
+		return "no date"
+	}
+	day := s.NextRotation.UTC().Format(time.DateOnly)
+	if s.Overdue(at) {
+		return "overdue " + day
+	}
+	switch left := s.NextRotation.Sub(at); {
+	case left < time.Hour:
+		return day + fmt.Sprintf(" %d min", int(left.Minutes()))
+	case left < 48*time.Hour:
+		return day + fmt.Sprintf(" in %d h", int(left.Hours()))
+	case left < 60*24*time.Hour:
+		return day + fmt.Sprintf(" in %d d", int(left.Hours()/24))
 	}
 	return day
 }
@@ -585,9 +637,17 @@ func statusColor(s repair.Status) color {
 	return ""
 }
 
+// notWritten is over why the breaker stopped writing: in a fleet it does so in single targets.
+func notWritten(o *Outcome) string {
+	if o.Fleet() {
+		return "Nothing was written in"
+	}
+	return "Nothing was written"
+}
+
 func (t *text) changes(o *Outcome) {
 	if o.Breaker != nil && o.Breaker.Tripped != "" {
-		t.heading("Nothing was written")
+		t.heading(notWritten(o))
 		t.field("breaker", o.Breaker.Tripped)
 	}
 	if len(o.Changes) > 0 {
@@ -667,7 +727,7 @@ func (t *text) rotateNow(o *Outcome) {
 			t.heading(title)
 			title = ""
 		}
-		t.line("  " + secretName(s))
+		t.line("  " + s.named())
 		for _, line := range breakCommand(s.Rotate, t.style.Width-len(indent)-2) {
 			t.line(indent + line)
 		}
@@ -687,7 +747,7 @@ func (t *text) asides(title string, secrets []*Secret) {
 		if len(names[reason]) == 0 {
 			reasons = append(reasons, reason)
 		}
-		names[reason] = append(names[reason], secretName(s))
+		names[reason] = append(names[reason], s.named())
 	}
 	slices.Sort(reasons)
 	const shown = 8

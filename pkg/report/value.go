@@ -45,7 +45,12 @@ func (e Error) String() string {
 	if e.Message != "" {
 		text = strings.TrimPrefix(text+": "+e.Message, ": ")
 	}
-	if e.Permission != "" {
+	switch e.Permission {
+	case "":
+	case "sts:AssumeRole":
+		// AWS says the same of all three (IAM User Guide, "Troubleshoot IAM roles", "I can't assume a role").
+		text += " (is the role there, does it trust this caller with this external id, and may the caller assume it?)"
+	default:
 		text += " (add the permission " + e.Permission + ")"
 	}
 	return inert(text)

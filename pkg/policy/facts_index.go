@@ -102,7 +102,9 @@ type factView struct {
 	profiles map[string]int32 // the facts of an action, as text, to their number
 	sets     [][]int32        // by number
 	classes  []resourceClass
-	classed  bool
+	class    []int32 // by resource at hand: its class; nil before they are sorted
+	pins     [][]pin // by resource at hand
+	told     int     // how many atoms have told them apart
 	contexts map[[2]int32]*factContext
 }
 
@@ -116,7 +118,7 @@ func newFactView(f *Facts) *factView {
 
 // reset forgets what belongs to one run.
 func (v *factView) reset() {
-	v.classes, v.classed = nil, false
+	v.classes, v.class, v.pins, v.told = nil, nil, nil, 0
 	v.contexts = map[[2]int32]*factContext{}
 }
 

@@ -57,7 +57,7 @@ func (w *factWorld) actionFact(kinds []factKind) ActionFact {
 
 func newFactWorld(seed uint64) *factWorld {
 	w := &factWorld{generator: &generator{Rand: rand.New(rand.NewPCG(seed, 11)), keys: factKeys,
-		resources: []string{"*", "arn:aws:secretsmanager:us-east-1:1:secret:a", "arn:aws:secretsmanager:us-east-1:1:secret:?", "arn:aws:secretsmanager:us-east-1:1:secret:*", "arn:aws:secretsmanager:*:1:secret:b", "arn:aws:s3:::b/*", "arn:*"}}, facts: &Facts{}}
+		resources: []string{"*", "arn:aws:secretsmanager:us-east-1:1:secret:a", "arn:aws:secretsmanager:us-east-1:1:secret:?", "arn:aws:secretsmanager:us-east-1:1:secret:*", "arn:aws:secretsmanager:us-east-1:1:secret:b", "arn:aws:secretsmanager:*:1:secret:c", "arn:aws:s3:::b/*", "arn:*"}}, facts: &Facts{}}
 	kinds := []factKind{factKind(w.IntN(2)), factKind(w.IntN(2)), factKind(w.IntN(2))}
 	for range w.IntN(3) {
 		w.facts.Actions = append(w.facts.Actions, w.actionFact(kinds))
@@ -230,7 +230,7 @@ func (w *factWorld) pair() (Set, Set) {
 	}
 	a := document()
 	b := &Document{Name: "B", Version: a.Version, Statements: slices.Clone(a.Statements)}
-	switch i := w.IntN(len(b.Statements)); w.IntN(4) {
+	switch i := w.IntN(len(b.Statements)); w.IntN(5) {
 	case 0:
 		b = document()
 	case 1:
@@ -240,6 +240,11 @@ func (w *factWorld) pair() (Set, Set) {
 		s.Resources, s.NotResources = w.pick(w.resources, 2), nil
 	case 3:
 		b.Statements = append(b.Statements, document().Statements[0])
+	case 4:
+		// Each asks for one action on one resource: what tells the resources at hand apart comes action by action.
+		for _, action := range w.pick(factActions[:4], 3) {
+			b.Statements = append(b.Statements, Statement{Effect: Allow, Actions: []string{action}, Resources: w.pick(factResources[1:6], 1)})
+		}
 	}
 	b.Name = "B"
 	return Set{Identity: []*Document{a}}, Set{Identity: []*Document{b}}
@@ -262,12 +267,15 @@ func factPairs(t *testing.T, from, to uint64) {
 				t.Errorf("witness %+v cannot occur", witness.Request)
 			}
 		}
-		missing, excess := w.bruteForce(expected, actual)
+		missing, excess, unseen := w.bruteForce(expected, actual, &got)
 		if missing != nil && len(got.Missing) == 0 {
 			t.Errorf("Compare does not see that %+v is missing", *missing)
 		}
 		if excess != nil && len(got.Excess) == 0 {
 			t.Errorf("Compare does not see that %+v is excess", *excess)
+		}
+		for _, ref := range unseen {
+			t.Errorf("no witness shows what %v differs in", ref)
 		}
 		if t.Failed() {
 			t.Fatalf("seed %d\n%+v\n%s%s", seed, w.facts, describe(expected), describe(actual))
@@ -286,8 +294,27 @@ func factPairs(t *testing.T, from, to uint64) {
 	}
 }
 
-func (w *factWorld) bruteForce(expected, actual Set) (missing, excess *Request) {
+// bruteForce tries every request. unseen are the statements that grant a difference and are shown by no witness of the result.
+func (w *factWorld) bruteForce(expected, actual Set, got *Result) (missing, excess *Request, unseen []StatementRef) {
 	a, b := Compile(expected), Compile(actual)
+	shown := map[StatementRef]bool{}
+	for i := range got.Missing {
+		for _, ref := range got.Missing[i].Expected.By {
+			shown[ref] = true
+		}
+	}
+	for i := range got.Excess {
+		for _, ref := range got.Excess[i].Actual.By {
+			shown[ref] = true
+		}
+	}
+	differs := func(side *Compiled, r *Request) {
+		for _, ref := range side.Evaluate(r).By {
+			if !shown[ref] {
+				shown[ref], unseen = true, append(unseen, ref)
+			}
+		}
+	}
 	several := func(name string) bool {
 		for _, set := range []Set{expected, actual} {
 			for _, s := range set.Identity[0].Statements {
@@ -314,15 +341,17 @@ func (w *factWorld) bruteForce(expected, actual Set) (missing, excess *Request) 
 						}
 						if p {
 							missing = &r
+							differs(a, &r)
 						} else {
 							excess = &r
+							differs(b, &r)
 						}
 					}
 				}
 			}
 		}
 	}
-	return missing, excess
+	return missing, excess, unseen
 }
 
 // TestCompareWithFactsAgainstBruteForce: what the facts rule out is no difference, and what they leave is seen.

@@ -14,42 +14,46 @@ type pin struct {
 	values []string // none: absent
 }
 
-// resourceClasses sorts the resources at hand into classes.
+// resourceClasses sorts the resources at hand into classes. Atoms come while actions are looked at, one group after the other: each may tell
+// resources apart that no atom told apart before.
 func (c *comparer) resourceClasses() []resourceClass {
-	if c.facts == nil || len(c.facts.resources) == 0 {
+	f, v := c.facts, c.words
+	if f == nil || len(f.resources) == 0 {
 		return nil
 	}
-	if c.facts.classed {
-		return c.facts.classes
+	if f.told == len(v.atoms) && f.class != nil {
+		return f.classes
 	}
-	c.facts.classed = true
-	v := c.words
-	// What the facts ask is part of what tells resources apart.
-	for profile := range c.facts.sets {
-		for caller := range c.callers {
-			c.context(int32(profile), caller)
-		}
+	first := f.class == nil
+	if first {
+		f.class, f.pins, f.told = make([]int32, len(f.resources)), make([][]pin, len(f.resources)), 0
 	}
-	seen := map[string]bool{}
-	key := make([]byte, 0, len(v.atoms)+8)
-	pins := make([]pin, len(v.dimensions))
-	for _, r := range c.facts.resources {
-		c.budget.spend(len(v.atoms))
-		c.pinsOf(r, pins)
-		key = key[:0]
-		for _, p := range pins[1:] {
-			key = append(key, '0'+byte(truthOf(p.fixed)))
+	classes := make([]resourceClass, 0, len(f.classes)+1)
+	numbers := map[string]int32{}
+	key := make([]byte, 0, 64)
+	for i, r := range f.resources {
+		c.budget.spend(len(v.atoms) - f.told + 1)
+		key = appendInt(key[:0], f.class[i])
+		if first {
+			f.pins[i] = make([]pin, len(v.dimensions))
+			c.pinsOf(r, f.pins[i])
+			for _, p := range f.pins[i][1:] {
+				key = append(key, '0'+byte(truthOf(p.fixed)))
+			}
 		}
-		for i := range v.atoms {
-			key = append(key, '0'+byte(c.pinned(int32(i), pins)))
+		for a := f.told; a < len(v.atoms); a++ {
+			key = append(key, '0'+byte(c.pinned(int32(a), f.pins[i])))
 		}
-		if seen[string(key)] {
-			continue
+		number, known := numbers[string(key)]
+		if !known {
+			number = int32(len(classes))
+			numbers[string(key)] = number
+			classes = append(classes, resourceClass{r, f.pins[i]})
 		}
-		seen[string(key)] = true
-		c.facts.classes = append(c.facts.classes, resourceClass{r, slices.Clone(pins)})
+		f.class[i] = number
 	}
-	return c.facts.classes
+	f.classes, f.told = classes, len(v.atoms)
+	return classes
 }
 
 // pinsOf puts into pins what r fixes.

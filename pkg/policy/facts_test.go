@@ -74,6 +74,8 @@ func TestCompareWithFacts(t *testing.T) {
 		{"and the other way round", statement(get, "*", allow), statement(get, secretA, ""), atHand(one, others), Equivalent, ""},
 		{"ArnLike asks the same of the stored ARN", statement(get, secretA, ""), statement(get, "*", strings.Replace(allow, "StringEquals", "ArnLike", 1)), atHand(one, others), Equivalent, ""},
 		{"one of two secrets is left out", statement(get, secretA, ""), statement(get, "*", allow), atHand(two, others), OnlyExcess, secretB},
+		{"one of two secrets is given to an action that is looked at later", doc(`{"Effect":"Allow","Action":` + get + `,"Resource":["` + secretA + `","` + secretB + `"]}`),
+			doc(`{"Effect":"Allow","Action":`+get+`,"Resource":"`+everySecret+`"}`, `{"Effect":"Allow","Action":"secretsmanager:UpdateSecret","Resource":"`+secretB+`"}`), atHand(two, closed), OnlyExcess, secretB},
 		{"everything is excess on some other secret", statement(get, secretA, ""), statement(get, "*", ""), atHand(one, others), OnlyExcess, "arn:aws:secretsmanager:us-east-1:111122223333:secret:example-AbCdEf"},
 		{"everything is excess on a secret at hand first", statement(get, secretA, ""), statement(get, "*", ""), atHand(mixed, others), OnlyExcess, secretC},
 		{"a suffix pattern takes only the secret when all are at hand", statement(get, secretA, ""), statement(get, "arn:aws:secretsmanager:us-east-1:111122223333:secret:prod/a-??????", ""), atHand(one, closed), Equivalent, ""},

@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"pkg/report":           {"pkg/spill", "pkg/repair", "pkg/ledger", "pkg/drift", "pkg/rotation", "pkg/policy"},
 	"pkg/archive":          {"pkg/report"},
 	"pkg/alert":            {"pkg/report", "pkg/repair", "pkg/ledger", "pkg/drift", "pkg/rotation"},
-	"pkg/sweep":            {"pkg/config", "pkg/inventory", "pkg/report", "pkg/repair", "pkg/ledger", "pkg/trigger", "pkg/drift", "pkg/rotation", "pkg/policy"},
+	"pkg/sweep":            {"pkg/spill", "pkg/config", "pkg/inventory", "pkg/report", "pkg/repair", "pkg/ledger", "pkg/trigger", "pkg/drift", "pkg/rotation", "pkg/policy"},
 	"pkg/fleet":            {"pkg/config", "pkg/inventory", "pkg/repair", "pkg/rotation"},
 	"pkg/config":           {},
 	"pkg/awstest":          {},

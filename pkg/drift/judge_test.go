@@ -119,7 +119,7 @@ func TestWitnessesHold(t *testing.T) {
 							continue
 						}
 						shown := *f.Request
-						shown.Context, shown.Unknown = f.Witness.Context, nil
+						shown.Context, shown.Tags, shown.Unknown = f.Witness.Context, nil, nil
 						got := policy.Evaluate(accountSet(&j.Setup, f), &shown).Outcome
 						if f.Direction == policy.Excess && got != policy.Allowed || f.Direction == policy.Missing && got == policy.Allowed {
 							t.Errorf("%s: the account answers the witness %+v with %s", f.Explanation, f.Witness, got)

@@ -10,9 +10,10 @@ import (
 
 // missing is the finding of a required request that is denied: what it is about, what denies it, and the change that ends it.
 func (j *judge) missing(r *rotation.Requirement, a *rotation.Answer) *Finding {
+	request := r.Request // a copy: a finding is kept longer than the contract
 	f := &Finding{
 		Direction: policy.Missing, Severity: Critical, Secret: r.Secret, Function: j.setup.Function.ARN,
-		Request: &r.Request, Witness: newWitness(&r.Request, &a.Set),
+		Request: &request, Witness: newWitness(&request, &a.Set),
 	}
 	if r.Latent {
 		f.Severity = Medium

@@ -47,14 +47,6 @@ func JudgeOperator(o rotation.Operator, on rotation.Operated, templates rotation
 		j.set.Boundary = o.Boundary.Document
 	}
 	j.actual = policy.Compile(j.set)
-	for i := range on.Secrets {
-		if s := &on.Secrets[i]; s.Policy.Document != nil {
-			if j.secrets == nil {
-				j.secrets = map[string]*policy.Document{}
-			}
-			j.secrets[string(s.ARN)] = s.Policy.Document
-		}
-	}
 	if len(unknown) == 0 {
 		j.missing()
 		unknown = append(unknown, j.unknown...)
@@ -81,15 +73,17 @@ type operatorJudge struct {
 	account  string
 	set      policy.Set
 	actual   *policy.Compiled
-	secrets  map[string]*policy.Document // the secrets' own policies, which may let the operator in or keep it out
 	findings []*Finding
 	unknown  []string
 }
 
-// evaluate answers a request of the operator, with the policy of the secret that it is made on.
-func (j *operatorJudge) evaluate(r *policy.Request) policy.Decision {
+// evaluate answers a request of the operator, with the policy of the secret that it is made on, which may let the operator in or keep it out.
+func (j *operatorJudge) evaluate(r *policy.Request, on *rotation.Secret) policy.Decision {
 	account := rotation.ARN(r.Resource).Parts().Account
-	own := j.secrets[r.Resource]
+	var own *policy.Document
+	if on != nil {
+		own = on.Policy.Document
+	}
 	if own == nil && (account == "" || account == j.account) {
 		return j.actual.Evaluate(r)
 	}
@@ -113,7 +107,6 @@ func (j *operatorJudge) add(rule string, direction policy.Direction, severity Se
 
 // missing: an action is missing when it is denied on everything at hand that it could be made on.
 func (j *operatorJudge) missing() {
-	required := rotation.OperatorRequired(j.o, *j.on)
 	type tally struct {
 		first   *policy.Request
 		allowed int
@@ -122,15 +115,15 @@ func (j *operatorJudge) missing() {
 	}
 	byAction := map[string]*tally{}
 	var order []string
-	for i := range required {
-		r := &required[i].Request
+	for required := range rotation.OperatorRequired(j.o, *j.on) {
+		r := &required.Request
 		t := byAction[r.Action]
 		if t == nil {
-			t = &tally{advice: required[i].Advice}
+			t = &tally{advice: required.Advice}
 			byAction[r.Action] = t
 			order = append(order, r.Action)
 		}
-		d := j.evaluate(r)
+		d := j.evaluate(r, required.Secret)
 		switch d.Outcome {
 		case policy.Allowed:
 			t.allowed++
@@ -169,10 +162,9 @@ func (j *operatorJudge) reconfigure() {
 	if j.o.May != rotation.Trigger {
 		return
 	}
-	for i := range j.on.Secrets {
-		s := &j.on.Secrets[i]
+	for s := range j.on.Secrets {
 		r := j.o.Reconfigures(s)
-		d := j.evaluate(&r)
+		d := j.evaluate(&r, s)
 		if d.Outcome != policy.Allowed {
 			continue
 		}
@@ -267,8 +259,9 @@ func (j *operatorJudge) beyond(ceiling policy.Set, told map[policy.StatementRef]
 // holds there.
 func (j *operatorJudge) athome(r policy.Request, ceiling policy.Set) policy.Request {
 	region := "us-east-1"
-	if len(j.on.Secrets) > 0 {
-		region = j.on.Secrets[0].ARN.Parts().Region
+	for s := range j.on.Secrets {
+		region = s.ARN.Parts().Region
+		break
 	}
 	made := r
 	made.Resource = strings.NewReplacer(":us-east-1:111122223333:", ":"+region+":"+j.account+":", "::111122223333:", "::"+j.account+":").Replace(r.Resource)

@@ -63,7 +63,7 @@ func TestJudgeOperator(t *testing.T) {
 		{name: "rights that depend on the time", may: rotation.Trigger, identity: []rotation.Policy{inline(`{"Effect":"Allow","Action":"secretsmanager:RotateSecret","Resource":"*","Condition":{"DateLessThan":{"aws:CurrentTime":"2030-01-01T00:00:00Z"}}}`)}, want: drift.Unknown, findings: "info operator-missing"},
 	}
 	on := rotation.Operated{
-		Secrets:   []rotation.Secret{{ARN: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/db/app-AbCdEf", FunctionARN: "arn:aws:lambda:eu-west-1:111122223333:function:rotate-db"}},
+		Secrets:   slices.Values([]*rotation.Secret{{ARN: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/db/app-AbCdEf", FunctionARN: "arn:aws:lambda:eu-west-1:111122223333:function:rotate-db"}}),
 		Functions: []rotation.ARN{"arn:aws:lambda:eu-west-1:111122223333:function:rotate-db"}, Roles: []rotation.ARN{"arn:aws:iam::111122223333:role/rotate-db"},
 	}
 	for _, tt := range tests {

@@ -16,12 +16,21 @@ func newWitness(r *policy.Request, set *policy.Set) *Witness {
 	}
 	mentioned := mentionedKeys(set)
 	mentioned["secretsmanager:versionstage"], mentioned["secretsmanager:rotationlambdaarn"] = true, true
+	keep := func(key string, values []string) {
+		if !mentioned[strings.ToLower(key)] {
+			return
+		}
+		if w.Context == nil {
+			w.Context = map[string][]string{}
+		}
+		w.Context[key] = values
+	}
 	for key, values := range r.Context {
-		if mentioned[strings.ToLower(key)] {
-			if w.Context == nil {
-				w.Context = map[string][]string{}
-			}
-			w.Context[key] = values
+		keep(key, values)
+	}
+	for _, t := range r.Tags {
+		for tag, value := range t.Of {
+			keep(t.Family+tag, []string{value})
 		}
 	}
 	return w

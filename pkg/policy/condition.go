@@ -310,17 +310,12 @@ func (p *pattern) unknownKeys(r *Request, keys map[string]bool) {
 // keys. The spelling that the policy uses is tried first, then its lower case, then every name without case; of several
 // spellings in one context the first in byte order counts.
 func (r *Request) lookup(key, lower string) ([]string, truth) {
-	values, ok := r.Context[key]
+	values, ok := r.carried(key)
 	if !ok && lower != key {
-		values, ok = r.Context[lower]
+		values, ok = r.carried(lower)
 	}
 	if !ok {
-		spelling := ""
-		for name, v := range r.Context {
-			if len(name) == len(key) && equalFold(name, key) && (!ok || name < spelling) {
-				values, spelling, ok = v, name, true
-			}
-		}
+		values, ok = r.carriedFold(key)
 	}
 	if ok {
 		return values, truthOf(len(values) > 0)

@@ -28,7 +28,8 @@ type calls struct {
 	role     map[string][]string // what every call with the role's credentials carries
 	own      map[string][]string // what the function's own calls carry besides
 	unknown  []string
-	network  []string // keys of the way into AWS that a function with subnets leaves open
+	network  []string      // keys of the way into AWS that a function with subnets leaves open
+	tags     []policy.Tags // of the role
 }
 
 // alwaysUnknown are keys that every call carries, or may carry, with a value that cannot be known beforehand: the time, the
@@ -67,7 +68,7 @@ func newCalls(s *Setup) *calls {
 		c.caller.Session = "arn:" + role.Partition + ":sts::" + role.Account + ":assumed-role/" + s.Role.ARN.RoleName() + "/" + session
 	}
 	if s.Role.tagsRead() {
-		addTags(c.role, "aws:PrincipalTag/", s.Role.Tags)
+		c.tags = tagsOf(s.Role.Tags, principalTag)
 	} else {
 		c.unknown = append(c.unknown, "aws:PrincipalTag/*")
 	}
@@ -99,10 +100,22 @@ func resourceName(function ARN) string {
 	return r[strings.LastIndexByte(r, ':')+1:]
 }
 
-func addTags(context map[string][]string, prefix string, tags map[string]string) {
-	for k, v := range tags {
-		context[prefix+k] = []string{v}
+// The families of condition keys whose values are tags.
+const (
+	resourceTag  = "aws:ResourceTag/"
+	secretTag    = "secretsmanager:ResourceTag/"
+	principalTag = "aws:PrincipalTag/"
+)
+
+// tagsOf are the tags of one thing, as requests carry them.
+func tagsOf(tags map[string]string, families ...string) []policy.Tags {
+	var out []policy.Tags
+	for _, family := range families {
+		if len(tags) > 0 {
+			out = append(out, policy.Tags{Family: family, Of: tags})
+		}
 	}
+	return out
 }
 
 // onSecret is a call of the function on a secret. versionStage is empty for a call that takes none.
@@ -123,8 +136,7 @@ func (c *calls) onSecret(action string, s *Secret, versionStage string) policy.R
 	if s.Type != "" {
 		ctx["secretsmanager:resource/Type"] = []string{s.Type}
 	}
-	addTags(ctx, "aws:ResourceTag/", s.Tags)
-	addTags(ctx, "secretsmanager:ResourceTag/", s.Tags)
+	families := []string{resourceTag, secretTag}
 	unknown := slices.Concat(c.unknown, c.network)
 	if !s.Described() {
 		// A master that could not be described: nothing of its metadata is known.
@@ -133,6 +145,7 @@ func (c *calls) onSecret(action string, s *Secret, versionStage string) policy.R
 				delete(ctx, key)
 			}
 		}
+		families = families[:1]
 		unknown = append(unknown, "aws:ResourceTag/*", "secretsmanager:ResourceTag/*", AllowRotationKey, "secretsmanager:resource/Type", "secretsmanager:SecretPrimaryRegion")
 	}
 	if versionStage != "" {
@@ -141,7 +154,7 @@ func (c *calls) onSecret(action string, s *Secret, versionStage string) policy.R
 	if versionStage == "AWSPENDING" {
 		unknown = append(unknown, "secretsmanager:VersionId")
 	}
-	return policy.Request{Caller: c.caller, Action: "secretsmanager:" + action, Resource: string(s.ARN), Context: ctx, Unknown: unknown}
+	return policy.Request{Caller: c.caller, Action: "secretsmanager:" + action, Resource: string(s.ARN), Context: ctx, Tags: slices.Concat(c.tags, tagsOf(s.Tags, families...)), Unknown: unknown}
 }
 
 // Described says whether the secret's metadata was read.
@@ -156,7 +169,7 @@ func (c *calls) randomPassword() policy.Request {
 	ctx := maps.Clone(c.own)
 	ctx["aws:RequestedRegion"] = []string{c.setup.Region}
 	unknown := slices.Concat(c.unknown, c.network, []string{"aws:ResourceAccount"})
-	return policy.Request{Caller: c.caller, Action: "secretsmanager:GetRandomPassword", Resource: "*", Context: ctx, Unknown: unknown}
+	return policy.Request{Caller: c.caller, Action: "secretsmanager:GetRandomPassword", Resource: "*", Context: ctx, Tags: c.tags, Unknown: unknown}
 }
 
 // onKey is a call that Secrets Manager makes to KMS with the function's credentials (Secrets Manager User Guide, "Secret
@@ -188,7 +201,7 @@ func (c *calls) onKey(action string, key *Key, secret ARN) policy.Request {
 	} else {
 		unknown = append(unknown, "kms:ViaService")
 	}
-	return policy.Request{Caller: c.caller, Action: "kms:" + action, Resource: string(key.ARN), Context: ctx, Unknown: unknown}
+	return policy.Request{Caller: c.caller, Action: "kms:" + action, Resource: string(key.ARN), Context: ctx, Tags: c.tags, Unknown: unknown}
 }
 
 // onNetwork is a call that Lambda makes with the role for the function's network interfaces: not the function's own, so neither
@@ -206,7 +219,7 @@ func (c *calls) onNetwork(action, resource string) policy.Request {
 		"ec2:Subnet", "ec2:SubnetID", "ec2:VpcID", "ec2:SecurityGroupID", "ec2:NetworkInterfaceID", "ec2:AvailabilityZone", "ec2:AvailabilityZoneId",
 		"ec2:ResourceTag/*", "aws:ResourceTag/*", "aws:RequestTag/*", "aws:TagKeys", "ec2:AuthorizedUser", "ec2:AuthorizedService", "ec2:Permission",
 	})
-	return policy.Request{Caller: c.caller, Action: "ec2:" + action, Resource: resource, Context: ctx, Unknown: unknown}
+	return policy.Request{Caller: c.caller, Action: "ec2:" + action, Resource: resource, Context: ctx, Tags: c.tags, Unknown: unknown}
 }
 
 // onDatabase is a call of the function that finds the database of a master that RDS owns.
@@ -217,7 +230,7 @@ func (c *calls) onDatabase(action, resource string) policy.Request {
 	unknown := slices.Concat(c.unknown, c.network, []string{
 		"aws:ResourceAccount", "aws:ResourceTag/*", "rds:db-tag/*", "rds:cluster-tag/*", "rds:DatabaseEngine", "rds:DatabaseName", "rds:DatabaseClass",
 	})
-	return policy.Request{Caller: c.caller, Action: "rds:" + action, Resource: resource, Context: ctx, Unknown: unknown}
+	return policy.Request{Caller: c.caller, Action: "rds:" + action, Resource: resource, Context: ctx, Tags: c.tags, Unknown: unknown}
 }
 
 // onLogs is a call that Lambda's runtime makes with the function's role.
@@ -232,7 +245,7 @@ func (c *calls) onLogs(action string) policy.Request {
 	} else {
 		group += ":log-stream:instance"
 	}
-	return policy.Request{Caller: c.caller, Action: "logs:" + action, Resource: group, Context: ctx, Unknown: unknown}
+	return policy.Request{Caller: c.caller, Action: "logs:" + action, Resource: group, Context: ctx, Tags: c.tags, Unknown: unknown}
 }
 
 // byService is a call that a service makes itself. Source and account of the resource on whose behalf it calls are sent with it; no
@@ -265,7 +278,7 @@ func (c *calls) byService(service, action, resource string, sourceAccount string
 func (c *calls) invoke(s *Secret) policy.Request {
 	r := c.byService(secretsManagerPrincipal, "lambda:InvokeFunction", string(s.FunctionARN), s.ARN.Parts().Account, s.ARN)
 	if len(c.setup.Function.Tags) > 0 {
-		addTags(r.Context, "aws:ResourceTag/", c.setup.Function.Tags)
+		r.Tags = tagsOf(c.setup.Function.Tags, resourceTag)
 		r.Unknown = slices.DeleteFunc(r.Unknown, func(k string) bool { return k == "aws:ResourceTag/*" })
 	}
 	return r
@@ -289,7 +302,7 @@ func (c *calls) assumeExternal(s *Secret) policy.Request {
 
 func (c *calls) roleTags(r *policy.Request) {
 	if c.setup.Role.tagsRead() {
-		addTags(r.Context, "aws:ResourceTag/", c.setup.Role.Tags)
+		r.Tags = tagsOf(c.setup.Role.Tags, resourceTag)
 		r.Unknown = slices.DeleteFunc(r.Unknown, func(k string) bool { return k == "aws:ResourceTag/*" })
 	}
 }
@@ -298,6 +311,11 @@ func (c *calls) roleTags(r *policy.Request) {
 func RoleRequest(s *Setup, action, resource string) policy.Request {
 	c := newCalls(s)
 	ctx := maps.Clone(c.own)
+	for _, t := range c.tags { // in the context, which callers change
+		for tag, value := range t.Of {
+			ctx[t.Family+tag] = []string{value}
+		}
+	}
 	region := ARN(resource).Parts().Region
 	if region == "" {
 		region = s.Region

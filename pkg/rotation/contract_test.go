@@ -153,6 +153,8 @@ func TestContext(t *testing.T) {
 			got := absent
 			if v, ok := r.Context[tt.key]; ok {
 				got = strings.Join(v, ",")
+			} else if v, ok := tagOf(&r, tt.key); ok {
+				got = v
 			} else if slices.Contains(r.Unknown, tt.key) {
 				got = unknown
 			}
@@ -161,6 +163,17 @@ func TestContext(t *testing.T) {
 			}
 		})
 	}
+}
+
+// tagOf is the value of a key that is a tag.
+func tagOf(r *policy.Request, key string) (string, bool) {
+	for _, t := range r.Tags {
+		if tag, ok := strings.CutPrefix(key, t.Family); ok {
+			value, ok := t.Of[tag]
+			return value, ok
+		}
+	}
+	return "", false
 }
 
 func TestCallsWithoutSubnetsComeFromNoVPC(t *testing.T) {

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -30,8 +31,8 @@ type Operator struct {
 
 // Operated is what operators act on: the rotating secrets with their functions, and the functions' roles.
 type Operated struct {
-	Secrets   []Secret // those that rotate; ARN, FunctionARN, Tags, Type and Policy count
-	Functions []ARN    // without qualifiers
+	Secrets   iter.Seq[*Secret] // those that rotate; ARN, FunctionARN, Tags, Type and Policy count
+	Functions []ARN             // without qualifiers
 	Roles     []ARN
 }
 
@@ -39,40 +40,48 @@ type Operated struct {
 // on. Advice is one whose absence is only worth a word.
 type OperatorRequest struct {
 	Request policy.Request
+	Secret  *Secret // that it is made on; nil where it is made on something else
 	Advice  bool
 }
 
-// OperatorRequired are the requests that a permission set must allow, made by the operator.
+// OperatorRequired gives the requests that a permission set must allow, made by the operator.
 // Source: Secrets Manager User Guide, "Permissions for rotation"; API reference, RotateSecret, required permissions; the AWS managed
 // policies SecretsManagerReadWrite and IAMFullAccess.
-func OperatorRequired(o *Operator, on Operated) []OperatorRequest {
-	var required []OperatorRequest
-	add := func(advice bool, r policy.Request) { required = append(required, OperatorRequest{r, advice}) }
-	for i := range on.Secrets {
-		s := &on.Secrets[i]
-		add(false, o.onSecret("RotateSecret", s))
-		if o.May == Configure {
-			add(false, o.onSecret("CancelRotateSecret", s))
-			add(false, o.onSecret("DescribeSecret", s))
+func OperatorRequired(o *Operator, on Operated) iter.Seq[OperatorRequest] {
+	return func(yield func(OperatorRequest) bool) {
+		for s := range on.Secrets {
+			actions := []string{"RotateSecret"}
+			if o.May == Configure {
+				actions = append(actions, "CancelRotateSecret", "DescribeSecret")
+			}
+			for _, action := range actions {
+				if !yield(OperatorRequest{Request: o.onSecret(action, s), Secret: s}) {
+					return
+				}
+			}
 		}
-	}
-	for _, f := range on.Functions {
-		if o.May == Trigger {
-			add(true, o.request("lambda:InvokeFunction", string(f)))
-			continue
+		for _, f := range on.Functions {
+			actions, advice := []string{"lambda:AddPermission", "lambda:GetPolicy", "lambda:InvokeFunction"}, false
+			if o.May == Trigger {
+				actions, advice = actions[2:], true
+			}
+			for _, action := range actions {
+				if !yield(OperatorRequest{Request: o.request(action, string(f)), Advice: advice}) {
+					return
+				}
+			}
 		}
-		for _, action := range []string{"lambda:AddPermission", "lambda:GetPolicy", "lambda:InvokeFunction"} {
-			add(false, o.request(action, string(f)))
+		if o.May != Configure {
+			return
 		}
-	}
-	if o.May == Configure {
 		for _, role := range on.Roles {
 			r := o.request("iam:PassRole", string(role))
 			r.Context["iam:PassedToService"] = []string{lambdaPrincipal}
-			add(false, r)
+			if !yield(OperatorRequest{Request: r}) {
+				return
+			}
 		}
 	}
-	return required
 }
 
 // Reconfigures is the call by which a holder of RotateSecret gives a secret another rotation function.
@@ -109,16 +118,17 @@ func (o *Operator) request(action, resource string) policy.Request {
 		"aws:SourceVpc", "aws:TokenIssueTime", "aws:MultiFactorAuthPresent", "aws:MultiFactorAuthAge", "aws:userid", "aws:username", "aws:PrincipalType",
 		"aws:SourceIdentity", "aws:ResourceAccount", "aws:ResourceTag/*", "aws:FederatedProvider",
 	})
+	var tags []policy.Tags
 	switch {
 	case strings.HasPrefix(o.Principal.Parts().Resource, "group/"): // who of the group calls is not known
 		delete(ctx, "aws:PrincipalArn")
 		unknown = append(unknown, "aws:PrincipalArn", "aws:PrincipalTag/*")
 	case o.Presence == Present && len(o.Gaps) == 0:
-		addTags(ctx, "aws:PrincipalTag/", o.Tags)
+		tags = tagsOf(o.Tags, principalTag)
 	default:
 		unknown = append(unknown, "aws:PrincipalTag/*")
 	}
-	return policy.Request{Caller: o.caller(), Action: action, Resource: resource, Context: ctx, Unknown: unknown}
+	return policy.Request{Caller: o.caller(), Action: action, Resource: resource, Context: ctx, Tags: tags, Unknown: unknown}
 }
 
 func (o *Operator) onSecret(action string, s *Secret) policy.Request {
@@ -133,8 +143,6 @@ func (o *Operator) onSecret(action string, s *Secret) policy.Request {
 	if s.Type != "" {
 		ctx["secretsmanager:resource/Type"] = []string{s.Type}
 	}
-	addTags(ctx, "aws:ResourceTag/", s.Tags)
-	addTags(ctx, "secretsmanager:ResourceTag/", s.Tags)
-	r.Context = ctx
+	r.Context, r.Tags = ctx, slices.Concat(r.Tags, tagsOf(s.Tags, resourceTag, secretTag))
 	return r
 }

@@ -3,6 +3,7 @@ package rotation
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -97,11 +98,10 @@ func deniedOperator(document *policy.Document, may Permission) []string {
 	var denied []string
 	setup := specimen(false)
 	operator := Operator{Principal: "arn:aws:iam::111122223333:role/operator", May: may, Presence: Present}
-	required := OperatorRequired(&operator, Operated{Secrets: setup.Secrets, Functions: []ARN{setup.Function.ARN}, Roles: []ARN{setup.Role.ARN}})
 	set := policy.Set{Identity: []*policy.Document{document}}
-	for i := range required {
-		if !required[i].Advice && policy.Evaluate(&set, &required[i].Request).Outcome != policy.Allowed {
-			denied = append(denied, required[i].Request.Action)
+	for r := range OperatorRequired(&operator, Operated{Secrets: slices.Values(setup.Checked()), Functions: []ARN{setup.Function.ARN}, Roles: []ARN{setup.Role.ARN}}) {
+		if !r.Advice && policy.Evaluate(&set, &r.Request).Outcome != policy.Allowed {
+			denied = append(denied, r.Request.Action)
 		}
 	}
 	return denied

@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -10,6 +11,7 @@ import (
 	"github.com/rotationguard/rotationguard/pkg/inventory"
 	"github.com/rotationguard/rotationguard/pkg/report"
 	"github.com/rotationguard/rotationguard/pkg/rotation"
+	"github.com/rotationguard/rotationguard/pkg/spill"
 )
 
 // operated collects what operators act on and what the ledger's index keeps, while the groups go by.
@@ -18,10 +20,29 @@ type operated struct {
 	namings   namings
 	whole     bool // a plan is made of the judgements
 	wanted    bool
-	secrets   []rotation.Secret
+	store     spill.Store // of secrets, which with their tags and policies are too much for memory
+	secrets   []spill.Ref
 	functions map[rotation.ARN]bool
 	roles     map[rotation.ARN]bool
+	err       error // of the first secret that could not be set aside or read again
 }
+
+// rotating are the secrets that rotate, as far as an operator's rights depend on them. err says whether they are all.
+func (o *operated) rotating(yield func(*rotation.Secret) bool) {
+	for _, at := range o.secrets {
+		var s rotation.Secret
+		if err := o.store.Get(at, &s); err != nil {
+			o.err = err
+			return
+		}
+		if s.Policy.Parse(); !yield(&s) {
+			return
+		}
+	}
+}
+
+// close frees what was set aside.
+func (o *operated) close() { _ = o.store.Close() } // nothing that was read is lost by it
 
 func (o *operated) add(g *rotation.Group) {
 	if !o.wanted {
@@ -38,7 +59,10 @@ func (o *operated) add(g *rotation.Group) {
 				continue
 			}
 			checked = true
-			o.secrets = append(o.secrets, rotation.Secret{ARN: s.ARN, Name: s.Name, Kind: s.Kind, FunctionARN: s.FunctionARN, Type: s.Type, Tags: s.Tags, Policy: s.Policy})
+			at, err := o.store.Put(rotation.Secret{ARN: s.ARN, Name: s.Name, Kind: s.Kind, FunctionARN: s.FunctionARN, Type: s.Type, Tags: s.Tags, Policy: s.Policy})
+			if o.err = cmp.Or(o.err, err); err == nil {
+				o.secrets = append(o.secrets, at)
+			}
 		}
 		if !checked || setup.Function.Presence != rotation.Present {
 			continue
@@ -65,12 +89,15 @@ func (s *Sweeper) judgeOperators(ctx context.Context, scope rotation.Scope, outc
 	if err != nil {
 		return fmt.Errorf("reading the declared operators: %w", err)
 	}
-	on := rotation.Operated{Secrets: acted.secrets, Functions: slices.Sorted(maps.Keys(acted.functions)), Roles: slices.Sorted(maps.Keys(acted.roles))}
+	on := rotation.Operated{Secrets: acted.rotating, Functions: slices.Sorted(maps.Keys(acted.functions)), Roles: slices.Sorted(maps.Keys(acted.roles))}
 	for i := range operators {
 		for _, gap := range inventory.OperatorGaps(&operators[i]) {
 			outcome.Errors = append(outcome.Errors, report.ErrorOf(gap))
 		}
 		j := drift.JudgeOperator(operators[i], on, s.Judging.Templates)
+		if acted.err != nil {
+			return fmt.Errorf("judging the declared operators: %w", acted.err)
+		}
 		outcome.Operators = append(outcome.Operators, report.Operator{
 			Principal: j.Operator.Principal, May: j.Operator.May, Verdict: j.Verdict, Reason: j.Reason, Findings: j.Findings,
 		})

@@ -79,6 +79,7 @@ func (s *Sweeper) Sweep(ctx context.Context, scope rotation.Scope) (report.Outco
 func (s *Sweeper) Plan(ctx context.Context, scope rotation.Scope) (report.Outcome, repair.Plan, error) {
 	outcome := s.outcome()
 	acted := operated{wanted: len(s.Operators) > 0, whole: s.Repair.Mode.Writes()}
+	defer acted.close()
 	s.known = scope.Known
 	keep := s.recall(ctx, scope)
 	judgements, complete, err := s.find(ctx, scope, &outcome, &acted)

@@ -2,6 +2,7 @@ package setups
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rotationguard/rotationguard/pkg/drift"
@@ -63,16 +64,16 @@ func (c *Case) JudgeOperator() (j drift.OperatorJudgement, ok bool) {
 		return j, false
 	}
 	var on rotation.Operated
+	var secrets []*rotation.Secret
 	for i := range c.Group.Setups {
 		setup := &c.Group.Setups[i]
-		for _, s := range setup.Checked() {
-			on.Secrets = append(on.Secrets, *s)
-		}
+		secrets = append(secrets, setup.Checked()...)
 		if function, _ := setup.Function.ARN.SplitFunction(); setup.Function.Presence == rotation.Present {
 			on.Functions = append(on.Functions, function)
 			on.Roles = append(on.Roles, setup.Role.ARN)
 		}
 	}
+	on.Secrets = slices.Values(secrets)
 	return drift.JudgeOperator(*c.Held.Operator, on, rotation.Templates{}), true
 }
 

@@ -12,7 +12,7 @@ import (
 // size is how large an account is, and what its things carry.
 type size struct {
 	secrets, rotating, functions, roles int
-	heavy                               bool // 50 tags of full length on every secret, descriptions of full length
+	heavy                               bool // 50 tags of full length on every secret, function and role, descriptions of full length
 }
 
 // scaled is the same mixture of things for n secrets.
@@ -30,7 +30,8 @@ const (
 )
 
 // What AWS lets a secret carry at most. Source: Secrets Manager API reference, Tag (a key of 128 characters, a value of 256) and
-// CreateSecret (50 tags, a description of 2,048 characters).
+// CreateSecret (50 tags, a description of 2,048 characters). Functions and roles may carry as many and as long tags: Lambda Developer Guide, "Using
+// tags on Lambda functions"; IAM User Guide, "IAM and AWS STS quotas".
 const (
 	mostTags        = 50
 	mostTagKey      = 128
@@ -88,6 +89,9 @@ func fill(a *awstest.Account, s size) {
 		for j, text := range strings.Split(inline[i].String(), "\x00")[1:] {
 			role.Inline[fmt.Sprintf("rotate-%d", j)] = text
 		}
+		if s.heavy {
+			role.Tags = fullTags(i)
+		}
 		a.AddRole(role)
 	}
 	for i, arn := range functions {
@@ -97,6 +101,12 @@ func fill(a *awstest.Account, s size) {
 		}, Tags: map[string]string{"team": "payments", "environment": "production"}, Policies: map[string]string{"": fmt.Sprintf(invokePolicy, arn)}}
 		if i%brokenEach == 2 {
 			f.Policies = nil
+		}
+		if s.heavy {
+			f.Tags = map[string]string{}
+			for _, t := range fullTags(i) {
+				f.Tags[t.Key] = t.Value
+			}
 		}
 		a.AddFunction(f)
 	}

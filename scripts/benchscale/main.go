@@ -27,7 +27,7 @@ func main() {
 	flag.IntVar(&s.rotating, "rotating", 30_000, "of these, how many rotate")
 	flag.IntVar(&s.functions, "functions", 10_000, "rotation functions")
 	flag.IntVar(&s.roles, "roles", 10_000, "execution roles")
-	flag.BoolVar(&s.heavy, "heavy", false, "50 tags and a description of full length on every secret")
+	flag.BoolVar(&s.heavy, "heavy", false, "50 tags of full length on every secret, function and role, and long descriptions")
 	flag.Float64Var(&b.speed, "speed", 20, "how many times AWS's pace")
 	flag.Float64Var(&b.share, "share", 1, "the part of each quota that the sweep may use")
 	flag.StringVar(&b.command, "command", "", "the rotationguard command (default: built now)")

@@ -6,10 +6,13 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
 
 // The parameters of the member template.
@@ -118,6 +121,9 @@ func newMemberStack(app awscdk.App, s Settings, f Fleet) awscdk.Stack {
 			"ForAllValues:StringEquals": map[string]any{"aws:TagKeys": sessionTags},
 		},
 	}))
+	if trusted := f.Targets.TrustedRoles; len(trusted) > 0 {
+		role.AssumeRolePolicy().AddStatements(trustPeople(trusted, external, organization))
+	}
 	for _, statement := range reads(stack, "*", s.GetFunction) {
 		role.AddToPolicy(statement)
 	}
@@ -129,6 +135,28 @@ func newMemberStack(app awscdk.App, s Settings, f Fleet) awscdk.Stack {
 	}
 	output(stack, "MemberRoleArn", role.RoleArn(), "what the fleet assumes here")
 	return stack
+}
+
+// trustPeople lets other roles of the organization do what the fleet's may. The accounts are the principals and the roles a condition, because IAM takes no policy that names a role
+// which is not there, and one that was made anew would be another (IAM User Guide, "AWS JSON policy elements: Principal").
+func trustPeople(roles []string, external, organization awscdk.CfnParameter) awsiam.PolicyStatement {
+	var accounts []awsiam.IPrincipal
+	var named []string
+	for _, role := range roles {
+		at := rotation.ARN(role).Parts()
+		root := "arn:" + at.Partition + ":iam::" + at.Account + ":root"
+		if !slices.Contains(named, root) {
+			named, accounts = append(named, root), append(accounts, awsiam.NewArnPrincipal(&root))
+		}
+	}
+	return awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Sid: jsii.String("TrustPeople"), Actions: jsii.Strings("sts:AssumeRole", "sts:TagSession"), Principals: &accounts,
+		Conditions: &map[string]any{
+			"StringEquals":              map[string]any{"sts:ExternalId": external.ValueAsString(), "aws:PrincipalOrgID": organization.ValueAsString()},
+			"ArnEquals":                 map[string]any{"aws:PrincipalArn": roles},
+			"ForAllValues:StringEquals": map[string]any{"aws:TagKeys": sessionTags},
+		},
+	})
 }
 
 func memberRole(stack awscdk.Stack, id, name, description string, trusted awsiam.IPrincipal) awsiam.Role {

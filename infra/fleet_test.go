@@ -282,6 +282,46 @@ func TestMembersTrustTheFleetsRoleAlone(t *testing.T) {
 	}
 }
 
+func TestMembersTrustPeopleWhoAreNamed(t *testing.T) {
+	var roles []string
+	for i := range 5 {
+		roles = append(roles, fmt.Sprintf("arn:aws:iam::99998888777%d:role/aws-reserved/sso.amazonaws.com/eu-central-1/AWSReservedSSO_OnCall_0123456789abcde%d", i/2, i))
+	}
+	tm := fleetTemplate(t, defaultSettings(), organizationTargets+"trusted_roles: [\""+strings.Join(roles, "\", \"")+"\"]\n")
+	var member template
+	if err := json.Unmarshal([]byte(plainText(tm.only(t, "AWS::CloudFormation::StackSet")["TemplateBody"])), &member); err != nil {
+		t.Fatal(err)
+	}
+	trust := member.only(t, "AWS::IAM::Role")["AssumeRolePolicyDocument"]
+	// IAM User Guide, "IAM and AWS STS quotas": a role's trust policy has 2,048 characters; the references become a role's ARN, an external id and an organization's id.
+	if text := strings.NewReplacer(`{"Ref":"FleetRoleArn"}`, `"`+roles[0]+`"`, `{"Ref":"ExternalId"}`, `"`+strings.Repeat("x", 36)+`"`, `{"Ref":"OrganizationId"}`, `"o-a1b2c3d4e5"`).
+		Replace(plainText(trust)); len(text) > 2048 {
+		t.Errorf("the trust policy has %d characters: %s", len(text), text)
+	}
+	people := 0
+	for _, entry := range trust.(map[string]any)["Statement"].([]any) {
+		s := entry.(map[string]any)
+		if s["Sid"] != "TrustPeople" {
+			continue
+		}
+		people++
+		condition := s["Condition"].(map[string]any)
+		equals := condition["StringEquals"].(map[string]any)
+		if got := plainText(condition["ArnEquals"].(map[string]any)["aws:PrincipalArn"]); got != `["`+strings.Join(roles, `","`)+`"]` {
+			t.Errorf("trusted are %s", got)
+		}
+		if got := plainText(s["Principal"]); got != `{"AWS":["arn:aws:iam::999988887770:root","arn:aws:iam::999988887771:root","arn:aws:iam::999988887772:root"]}` {
+			t.Errorf("principals %s", got)
+		}
+		if plainText(equals["sts:ExternalId"]) != "<ExternalId>" || plainText(equals["aws:PrincipalOrgID"]) != "<OrganizationId>" {
+			t.Errorf("trust %v", s)
+		}
+	}
+	if people != 1 {
+		t.Errorf("%d statements trust people", people)
+	}
+}
+
 func TestMemberWritesWithItsWriterAlone(t *testing.T) {
 	s := repairing()
 	s.Member.Role, s.Member.WriterRole = "audit/rotationguard-member", "audit/rotationguard-writer"

@@ -225,6 +225,9 @@ func (h *handler) sweep(ctx context.Context, asked request) (report.Outcome, *fa
 	if unremembered == nil {
 		sweeper.Ledger = l
 	}
+	if h.target != nil {
+		sweeper.Target = h.target.Account + "/" + h.target.Region
+	}
 	within, cancel := before(ctx, asked.mode)
 	defer cancel()
 	part, err := h.continuation(within, &asked, sweeper.Account)

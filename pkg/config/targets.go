@@ -23,6 +23,7 @@ type Targets struct {
 	Regions      []string     `yaml:"regions"`     // of every target that has none of its own; an organization's accounts: those that are opted in
 	Concurrency  int          `yaml:"concurrency"` // targets swept at the same time; 0: the default of whoever sweeps
 	Tolerated    int          `yaml:"tolerated_failure_percentage"`
+	TrustedRoles []string     `yaml:"trusted_roles"` // ARNs of roles that may assume the deployed member roles besides the fleet's own
 	Targets      []Target     `yaml:"targets"`
 	Organization Organization `yaml:"organization"`
 
@@ -57,12 +58,16 @@ var (
 	accountID      = regexp.MustCompile(`^[0-9]{12}$`)
 	organizationID = regexp.MustCompile(`^o-[a-z0-9]{10,32}$`)
 	parentID       = regexp.MustCompile(`^(ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}|r-[0-9a-z]{4,32})$`)
+	trustedRole    = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/([A-Za-z0-9_+=,.@-]+/)*[A-Za-z0-9_+=,.@-]{1,64}$`)
 	regionName     = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
 )
 
 // maxConcurrency is the most targets at a time: Step Functions runs at most 10,000 child executions of a Map Run at once, and Lambda 1,000
 // functions of an account by default. Sources: Step Functions Developer Guide, "Service quotas"; Lambda Developer Guide, "Lambda quotas".
 const maxConcurrency = 1000
+
+// maxTrusted is how many roles a member role's trust policy names besides the fleet's: it has 2,048 characters by default (IAM User Guide, "IAM and AWS STS quotas").
+const maxTrusted = 5
 
 // LoadTargets reads and validates the targets file at path. The error is a Problems when the file could be read at all.
 func LoadTargets(path string) (Targets, error) {
@@ -130,6 +135,16 @@ func (v *validator) targets(t *Targets) {
 	}
 	if t.Tolerated < 0 || t.Tolerated > 100 {
 		v.problemAt("tolerated_failure_percentage", "%d is not between 0 and 100", t.Tolerated)
+	}
+	for i, role := range t.TrustedRoles {
+		at := fmt.Sprintf("trusted_roles[%d]", i)
+		v.form(at, role, trustedRole, "a role's ARN without wildcards")
+		if slices.Contains(t.TrustedRoles[:i], role) {
+			v.problemAt(at, "%s is in the list already", role)
+		}
+	}
+	if n := len(t.TrustedRoles); n > maxTrusted {
+		v.problemAt("trusted_roles", "%d roles: a trust policy has room for %d", n, maxTrusted)
 	}
 	_, organized := v.at["organization"]
 	switch {

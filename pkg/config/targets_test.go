@@ -23,11 +23,12 @@ external_id: example-7f3a
 regions: [eu-central-1, eu-west-1]
 concurrency: 8
 tolerated_failure_percentage: 5
+trusted_roles: ["arn:aws:iam::999988887777:role/people/on-call"]
 targets:
   - {account: "111122223333", name: payments}
   - {account: "000000000001", regions: [us-east-1]}
 `, Targets{
-			RoleName: "audit/rotationguard-member", ExternalID: "example-7f3a", Regions: []string{"eu-central-1", "eu-west-1"}, Concurrency: 8, Tolerated: 5,
+			RoleName: "audit/rotationguard-member", ExternalID: "example-7f3a", Regions: []string{"eu-central-1", "eu-west-1"}, Concurrency: 8, Tolerated: 5, TrustedRoles: []string{"arn:aws:iam::999988887777:role/people/on-call"},
 			Targets: []Target{{Account: "111122223333", Name: "payments"}, {Account: "000000000001", Regions: []string{"us-east-1"}}},
 		}},
 		{"an organization", `
@@ -72,6 +73,9 @@ func TestTargetsProblemsNameLineAndField(t *testing.T) {
 		{"no account", "role_name: a\n", "targets: no account", false},
 		{"an empty list", "targets: []\n", "t.yaml:1:1: targets: no account", false},
 		{"both", one + "regions: [eu-west-1]\norganization: {id: o-a1b2c3d4e5}\n", "t.yaml:3:1: organization: there are targets too", false},
+		{"any role is trusted", "trusted_roles: [\"arn:aws:iam::999988887777:role/*\"]\nregions: [eu-west-1]\n" + one, "t.yaml:1:17: trusted_roles[0]: ", false},
+		{"a user is trusted", "trusted_roles: [\"arn:aws:iam::999988887777:user/ana\"]\nregions: [eu-west-1]\n" + one, "t.yaml:1:17: trusted_roles[0]: ", false},
+		{"a role is trusted twice", "trusted_roles: [\"arn:aws:iam::999988887777:role/a\", \"arn:aws:iam::999988887777:role/a\"]\nregions: [eu-west-1]\n" + one, "trusted_roles[1]: arn:aws:iam::999988887777:role/a is in the list already", false},
 		{"an unknown field", "role: a\nregions: [eu-west-1]\n" + one, "t.yaml:1:1: role: unknown field", false},
 		{"an unknown field of a target", "regions: [eu-west-1]\ntargets:\n  - acount: \"111122223333\"\n", "t.yaml:3:5: targets[0].acount: unknown field; did you mean account?", false},
 		{"an account that is a number", "regions: [eu-west-1]\ntargets:\n  - account: 111122223333\n", "t.yaml:3:14: targets[0].account: it is text: put it in quotes", false},

@@ -44,6 +44,7 @@ type Sweeper struct {
 	Account string
 	Region  string
 	Caller  string
+	Target  string // ACCOUNT/REGION where it is a fleet's target and not the caller's own: as the command's --target names it
 	Command string // how the run is called in the ledger: "sweep"
 	Cause   string // what made it run, where that was an event: the ledger keeps it
 	Run     string // the run's name; empty for a new one when something is written
@@ -221,10 +222,19 @@ func (s *Sweeper) apply(ctx context.Context, outcome report.Outcome, plan repair
 	defer stop()
 	s.seal(sealing, &outcome, run)
 	if done := count(changes, repair.Done); done > 0 && !s.Forgetful {
-		outcome.Notes = append(outcome.Notes, fmt.Sprintf("Run %s wrote %d changes; `rotationguard rollback %s` shows what taking them back would do.", repairer.Run, done, repairer.Run))
+		outcome.Notes = append(outcome.Notes, fmt.Sprintf("Run %s wrote %d changes; `%s` shows what taking them back would do.", repairer.Run, done, s.rollback(repairer.Run)))
 	}
 	outcome.Sort()
 	return outcome, errors.Join(err, verr)
+}
+
+// rollback is the command that takes a run's changes back.
+func (s *Sweeper) rollback(run string) string {
+	command := "rotationguard rollback " + run
+	if s.Target != "" {
+		command += " --target " + s.Target
+	}
+	return command
 }
 
 // verifyWithin bounds reading again after a write, even where the run's own time is over.

@@ -17,8 +17,8 @@ func (f *lineFlags) printCalls(cmd *cobra.Command, scope rotation.Scope) error {
 	switch {
 	case !scope.All():
 		return fmt.Errorf("--plan-calls is about a sweep of the whole account: leave out --secret and --tag")
-	case f.snapshot != "" || f.fleetFlags.targets != "":
-		return fmt.Errorf("--plan-calls is about one account: leave out --snapshot and --targets")
+	case f.snapshot != "" || f.fleetFlags.targets != "" && f.fleetFlags.target == "":
+		return fmt.Errorf("--plan-calls is about one account: leave out --snapshot, and say with --target which of --targets is meant")
 	case f.form != textOutput && f.form != jsonOutput:
 		return fmt.Errorf("--plan-calls prints text or json, not %s", f.form)
 	}

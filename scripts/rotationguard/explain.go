@@ -38,6 +38,10 @@ stands, or of a snapshot.`,
 			if err := f.check(); err != nil {
 				return err
 			}
+			if err := f.fleetFlags.checkTarget(f.ledgerFlag.path, f.snapshot); err != nil {
+				return err
+			}
+			f.looks = true
 			if tool != "" {
 				if err := oneOf("tool", tool, names...); err != nil {
 					return err
@@ -49,6 +53,7 @@ stands, or of a snapshot.`,
 	f.accountFlags.register(cmd)
 	f.configFlag.register(cmd)
 	f.ledgerFlag.register(cmd)
+	f.fleetFlags.targetFlags.register(cmd)
 	f.outputFlags.register(cmd, textOutput, jsonOutput)
 	cmd.Flags().StringVar(&f.snapshot, "snapshot", "", "a snapshot that has the finding, instead of the ledger and the account")
 	cmd.Flags().StringVar(&tool, "tool", "", "the form of the fix: "+strings.Join(names, ", ")+" (default: that of whoever owns the role, and the AWS CLI)")

@@ -1,14 +1,13 @@
 package main
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/spf13/cobra"
 
 	"github.com/rotationguard/rotationguard/pkg/drift"
@@ -22,47 +21,30 @@ type memoryFlags struct {
 	accountFlags
 	configFlag
 	ledgerFlag
-	target string
+	targetFlags
+	where string // the ledger that was opened, for people
 }
 
 func (f *memoryFlags) register(cmd *cobra.Command) {
 	f.accountFlags.register(cmd)
 	f.configFlag.register(cmd)
 	f.ledgerFlag.register(cmd)
-	cmd.Flags().StringVar(&f.target, "target", "", "the ledger of this `ACCOUNT/REGION` of a fleet, in the table that its sweeps share (ledger.table)")
-}
-
-// checkTarget refuses a target that no table has a ledger of.
-func (f *memoryFlags) checkTarget(table string) error {
-	if f.target == "" {
-		return nil
-	}
-	account, region, _ := strings.Cut(f.target, "/") // as a fleet's ledger tells its targets apart
-	switch err := checkRegion(region); {
-	case !accountNumber.MatchString(account) || region == "":
-		return fmt.Errorf("--target %q: it is ACCOUNT/REGION, such as 111122223333/eu-west-1", f.target)
-	case err != nil:
-		return fmt.Errorf("--target %q: %w", f.target, err)
-	case f.path() != "":
-		return errors.New("--target is in a table and --ledger names a file: leave one of the two out")
-	case table == "":
-		return errors.New("--target: name the table that the fleet's sweeps share as ledger.table of the configuration")
-	}
-	return nil
+	f.targetFlags.register(cmd)
 }
 
 // open finds the ledger: the file that is named, or the one of the account that the credentials are of. Then the caller is known too.
 func (f *memoryFlags) open(cmd *cobra.Command, needCaller bool) (ledger.Ledger, identity, error) {
 	var id identity
-	if f.path() != "" && !needCaller && f.target == "" {
+	if err := f.checkTarget(f.path(), ""); err != nil {
+		return nil, id, err
+	}
+	if f.path() != "" && !needCaller {
 		l, err := ledger.OpenFile(f.path())
+		f.where = f.path()
 		return l, id, err
 	}
 	c, err := f.configFlag.load(cmd.ErrOrStderr())
 	if err != nil {
-		return nil, id, err
-	}
-	if err := f.checkTarget(c.Ledger.Table); err != nil {
 		return nil, id, err
 	}
 	cfg, err := f.accountFlags.load(cmd.Context())
@@ -72,13 +54,22 @@ func (f *memoryFlags) open(cmd *cobra.Command, needCaller bool) (ledger.Ledger, 
 	if id, err = whoami(cmd.Context(), cfg); err != nil {
 		return nil, id, err
 	}
-	if f.target != "" {
-		id.account, _, _ = strings.Cut(f.target, "/")
-		l, err := ledger.OpenTable(cmd.Context(), dynamodb.NewFromConfig(cfg), c.Ledger.Table, f.target)
-		return l, id, err
+	there, err := f.remembered(cfg, id)
+	if err != nil {
+		return nil, id, err
 	}
-	l, err := f.ledgerFlag.open(cmd.Context(), &c, cfg, id)
-	return l, id, err
+	l, err := there.ledger(cmd.Context(), &f.ledgerFlag, &c)
+	if file, ok := l.(*ledger.File); ok && err == nil {
+		f.where = file.Path()
+	} else {
+		f.where = "table " + c.Ledger.Table
+	}
+	return l, there.id, err
+}
+
+// of is whose ledger was opened.
+func (f *memoryFlags) of(id identity) string {
+	return cmp.Or(f.target, id.account, "this file")
 }
 
 func (f *memoryFlags) path() string { return f.ledgerFlag.path }
@@ -342,7 +333,7 @@ func newPauseCommand() *cobra.Command {
 			if err != nil || p == nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "paused since %s by %s\n", p.At.UTC().Format(time.RFC3339), p.By)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "paused since %s by %s, for every run with the ledger of %s (%s)\n", p.At.UTC().Format(time.RFC3339), p.By, f.of(id), f.where)
 			return err
 		},
 	}
@@ -356,7 +347,7 @@ func newResumeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "resume", Short: "Let repair write again", Example: "  rotationguard resume", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			l, _, err := f.open(cmd, false)
+			l, id, err := f.open(cmd, false)
 			if err != nil {
 				return err
 			}
@@ -364,7 +355,7 @@ func newResumeCommand() *cobra.Command {
 			if err := l.Resume(cmd.Context()); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), "repair may write")
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "repair may write again with the ledger of %s (%s)\n", f.of(id), f.where)
 			return err
 		},
 	}

@@ -28,6 +28,7 @@ Exit codes: 0 nothing to do; 2 changes; 1 could not run, or something could not 
 	f.accountFlags.register(cmd)
 	f.configFlag.register(cmd)
 	f.ledgerFlag.register(cmd)
+	f.fleetFlags.targetFlags.register(cmd)
 	f.outputFlags.register(cmd, textOutput, jsonOutput)
 	f.scope.register(cmd)
 	cmd.Flags().StringVar(&f.mode, "mode", "repair", "what the plan may contain: repair or enforce")
@@ -40,9 +41,13 @@ func (f *lineFlags) plan(cmd *cobra.Command) error {
 		return err
 	}
 	scope, err := f.checked()
+	if err == nil {
+		err = f.fleetFlags.checkTarget(f.ledgerFlag.path, "")
+	}
 	if err != nil {
 		return err
 	}
+	f.looks = true
 	if !cmd.Flags().Changed("output") && strings.HasSuffix(f.out, ".json") {
 		f.form = jsonOutput // it is for apply; the text is printed beside
 	}
@@ -100,12 +105,16 @@ Exit codes: 0 all done and verified; 2 partly, or refused; 1 could not run.`,
 	f.accountFlags.register(cmd)
 	f.configFlag.register(cmd)
 	f.ledgerFlag.register(cmd)
+	f.fleetFlags.targetFlags.register(cmd)
 	f.outputFlags.register(cmd, textOutput, jsonOutput)
 	return cmd
 }
 
 func (f *lineFlags) apply(cmd *cobra.Command, path string) error {
 	if err := f.check(); err != nil {
+		return err
+	}
+	if err := f.fleetFlags.checkTarget(f.ledgerFlag.path, ""); err != nil {
 		return err
 	}
 	stored, err := readPlan(path)
@@ -173,8 +182,9 @@ written without --yes. A change is refused when somebody has changed the thing s
 rotation or opens what the repair had closed.
 
 Exit codes: 0 all done and verified (or, without --yes, all could be); 2 partly, or refused; 1 could not run.`,
-		Example: "  rotationguard rollback 20260301T020304Z-1a2b3c4d\n  rotationguard rollback 20260301T020304Z-1a2b3c4d --accept-broken --yes",
-		Args:    oneArg("RUN, as the report of the run and \"rotationguard findings --runs\" name it"),
+		Example: "  rotationguard rollback 20260301T020304Z-1a2b3c4d\n  rotationguard rollback 20260301T020304Z-1a2b3c4d --accept-broken --yes\n" +
+			"  rotationguard rollback 20260301T020304Z-1a2b3c4d --targets targets.yaml --target 111122223333/eu-west-1",
+		Args: oneArg("RUN, as the report of the run and \"rotationguard findings --runs\" name it"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.rollback(cmd, args[0], undoing, yes)
 		},
@@ -182,6 +192,7 @@ Exit codes: 0 all done and verified (or, without --yes, all could be); 2 partly,
 	f.accountFlags.register(cmd)
 	f.configFlag.register(cmd)
 	f.ledgerFlag.register(cmd)
+	f.fleetFlags.targetFlags.register(cmd)
 	f.outputFlags.register(cmd, textOutput, jsonOutput)
 	cmd.Flags().StringVar(&undoing.Change, "change", "", "only this change of the run")
 	cmd.Flags().BoolVar(&undoing.AcceptBroken, "accept-broken", false, "also take back what breaks a rotation or opens what was closed")
@@ -193,7 +204,10 @@ func (f *lineFlags) rollback(cmd *cobra.Command, run string, undoing repair.Undo
 	if err := f.check(); err != nil {
 		return err
 	}
-	f.mode = string(repair.ModeRepair)
+	if err := f.fleetFlags.checkTarget(f.ledgerFlag.path, ""); err != nil {
+		return err
+	}
+	f.mode, f.looks = string(repair.ModeRepair), !yes
 	line, err := f.line(cmd, "rollback "+run)
 	if err != nil {
 		return err

@@ -10,12 +10,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rotationguard/rotationguard/pkg/inventory"
+	"github.com/rotationguard/rotationguard/pkg/repair"
 	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
 
 func newSnapshotCommand() *cobra.Command {
 	var account accountFlags
 	var cfgFlag configFlag
+	var target targetFlags
 	var allQualifiers bool
 	save := &cobra.Command{
 		Use:   "save FILE",
@@ -26,16 +28,20 @@ rotation settings; never a secret's value, and nothing of a function's environme
   rotationguard sweep --snapshot account.json`,
 		Args: oneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return saveSnapshot(cmd, &account, &cfgFlag, allQualifiers, args[0])
+			return saveSnapshot(cmd, &account, &cfgFlag, &target, allQualifiers, args[0])
 		},
 	}
 	account.register(save)
 	cfgFlag.register(save)
+	target.register(save)
 	save.Flags().BoolVar(&allQualifiers, "all-qualifiers", false, "also read the policies at versions and aliases that no secret names")
 	return parent("snapshot", "Keep an account's inventory in a file", save)
 }
 
-func saveSnapshot(cmd *cobra.Command, account *accountFlags, cfgFlag *configFlag, allQualifiers bool, path string) error {
+func saveSnapshot(cmd *cobra.Command, account *accountFlags, cfgFlag *configFlag, target *targetFlags, allQualifiers bool, path string) error {
+	if err := target.checkTarget("", ""); err != nil {
+		return err
+	}
 	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
 		return fmt.Errorf("writing the snapshot %s: there is no folder %s", path, filepath.Dir(path))
 	}
@@ -50,17 +56,22 @@ func saveSnapshot(cmd *cobra.Command, account *accountFlags, cfgFlag *configFlag
 	}
 	options := settings.Reading
 	options.Everything, options.AllQualifiers, options.Unthrottled = true, allQualifiers, emulated(cfg)
-	if c.Member.Role != "" {
+	there := &reached{cfg: cfg}
+	if c.Member.Role != "" || target.target != "" {
 		id, err := whoami(ctx, cfg)
 		if err != nil {
 			return err
 		}
 		options.Member = member(cfg, &c, id)
+		if there, err = target.reach(ctx, cfg, &c, id, repair.ModeReport, repair.NewRun(time.Now())); err != nil {
+			return err
+		}
 	}
+	options.Account = there.id.account
 	bar := newProgress(cmd.ErrOrStderr())
 	options.Progress = bar.report
-	reader := inventory.New(inventory.NewClients(cfg), options)
-	operators, err := reader.Operators(ctx, settings.Operators)
+	reader := inventory.New(inventory.NewClients(there.cfg), options)
+	operators, err := reader.Operators(ctx, there.operators(settings.Operators))
 	if err != nil {
 		return err
 	}

@@ -4,18 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/spf13/cobra"
 
-	"github.com/rotationguard/rotationguard/pkg/config"
 	"github.com/rotationguard/rotationguard/pkg/ledger"
 )
 
@@ -26,27 +25,29 @@ func (f *ledgerFlag) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.path, "ledger", "", "the file with what earlier runs found and wrote (default: one for each account and Region in your state folder)")
 }
 
-// open opens the ledger of an account and Region: the file that is named, the table that command and Lambda function share, or the file of
-// the state folder.
-func (f *ledgerFlag) open(ctx context.Context, c *config.Config, cfg aws.Config, id identity) (ledger.Ledger, error) {
-	switch {
-	case f.path != "":
+// open opens the file that is named, or that of the state folder.
+func (f *ledgerFlag) open(ctx context.Context, r *reached) (ledger.Ledger, error) {
+	if f.path != "" {
 		return ledger.OpenFile(f.path)
-	case c.Ledger.Table != "":
-		return ledger.OpenTable(ctx, dynamodb.NewFromConfig(cfg), c.Ledger.Table, id.account+"/"+cfg.Region)
 	}
-	path, err := defaultLedger(cfg, id)
+	path, err := defaultLedger(r.cfg, r.id)
 	if err != nil {
 		return nil, err
+	}
+	if r.unseen {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			// A new one would be paused or asked in place of the fleet's.
+			return nil, fmt.Errorf("there is no ledger of %s/%s: name the table that the fleet's sweeps share as ledger.table of the configuration (sweeps from here would have left the file %s)", r.id.account, r.cfg.Region, path)
+		}
 	}
 	l, err := ledger.OpenFile(path)
 	if err != nil {
 		return nil, err
 	}
-	if !emulated(cfg) {
+	if !emulated(r.cfg) || r.unseen {
 		return l, nil
 	}
-	return f.afterReset(ctx, l, cfg)
+	return f.afterReset(ctx, l, r.cfg)
 }
 
 func emulated(cfg aws.Config) bool {

@@ -32,6 +32,7 @@ type lineFlags struct {
 	alert         alertFlag
 	watching      watchFlags
 	planCalls     bool
+	looks         bool // nothing is written, whatever the mode
 }
 
 type scopeFlags struct{ secrets, tags []string }
@@ -81,6 +82,7 @@ Exit codes: 0 all in sync; 2 drift found, or a change was refused or failed; 1 c
   rotationguard sweep --snapshot account.json
   rotationguard sweep --mode repair --secret prod/db/app
   rotationguard sweep --targets targets.yaml
+  rotationguard sweep --targets targets.yaml --target 111122223333/eu-west-1
   rotationguard sweep --watch --interval 10m`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.sweep(cmd) },
@@ -121,7 +123,7 @@ func (f *lineFlags) sweep(cmd *cobra.Command) error {
 	if f.watching.watch {
 		return f.watch(cmd, scope)
 	}
-	if f.fleetFlags.targets != "" {
+	if f.fleetFlags.targets != "" && f.fleetFlags.target == "" {
 		return f.sweepTargets(cmd, scope)
 	}
 	line, err := f.line(cmd, "sweep")
@@ -190,20 +192,31 @@ func (f *lineFlags) line(cmd *cobra.Command, command string) (*line, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.Account, l.Region, l.Caller = id.account, cfg.Region, id.caller
+	there, err := f.fleetFlags.reach(ctx, cfg, &c, id, f.does(settings.Repair.Mode), repair.NewRun(now))
+	if err != nil {
+		return nil, err
+	}
+	there.work(&l.Sweeper)
 	if l.teller = f.alert.teller(cfg, c.Alerts.Tags); l.teller != nil {
 		l.Channels = l.teller.Channels()
 	}
-	if err := f.remember(ctx, l, &settings, func() (ledger.Ledger, error) { return f.ledgerFlag.open(ctx, &c, cfg, id) }); err != nil {
+	if err := f.remember(ctx, l, &settings, func() (ledger.Ledger, error) { return there.ledger(ctx, &f.ledgerFlag, &c) }); err != nil {
 		return nil, err
 	}
-	l.Clients = repair.NewClients(cfg)
 	reading := settings.Reading
-	reading.Unthrottled, reading.Member, reading.Account = emulated(cfg), member(cfg, &c, id), id.account
+	reading.Unthrottled, reading.Member, reading.Account = emulated(cfg), member(cfg, &c, id), there.id.account
 	reading.Progress, reading.AllQualifiers = l.progress.report, f.allQualifiers
-	reader := inventory.New(inventory.NewClients(cfg), reading)
+	reader := inventory.New(inventory.NewClients(there.cfg), reading)
 	l.Source, l.progress.held = reader, reader.Held
 	return l, nil
+}
+
+// does is the mode of what is done in the account: a command that only looks there needs no right to write.
+func (f *lineFlags) does(mode repair.Mode) repair.Mode {
+	if f.looks {
+		return repair.ModeReport
+	}
+	return mode
 }
 
 // remember opens the ledger. A sweep that writes nothing does without one that cannot be used, and says so.

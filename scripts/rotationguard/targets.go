@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -18,7 +17,6 @@ import (
 	"github.com/rotationguard/rotationguard/pkg/config"
 	"github.com/rotationguard/rotationguard/pkg/fleet"
 	"github.com/rotationguard/rotationguard/pkg/inventory"
-	"github.com/rotationguard/rotationguard/pkg/ledger"
 	"github.com/rotationguard/rotationguard/pkg/repair"
 	"github.com/rotationguard/rotationguard/pkg/report"
 	"github.com/rotationguard/rotationguard/pkg/rotation"
@@ -27,12 +25,13 @@ import (
 
 // fleetFlags say which accounts and Regions are swept instead of the caller's own.
 type fleetFlags struct {
-	targets     string
+	targetFlags
 	concurrency int
 }
 
 func (f *fleetFlags) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.targets, "targets", "", "sweep the accounts and Regions of this `FILE`, with the role that it names, into one report")
+	f.registerTarget(cmd)
+	cmd.Flags().StringVar(&f.targets, "targets", "", "sweep the accounts and Regions of this `FILE`, with the role that it names, into one report; with --target that one alone")
 	cmd.Flags().IntVar(&f.concurrency, "concurrency", 0, fmt.Sprintf("how many targets are swept at the same time (default: the file's, %d)", fleetConcurrency))
 }
 
@@ -41,6 +40,12 @@ const fleetConcurrency = 8
 
 // check refuses what a sweep of targets has no place for.
 func (f *fleetFlags) check(line *lineFlags) error {
+	if f.target != "" {
+		if f.concurrency != 0 {
+			return errors.New("--concurrency is for all targets of --targets, and --target is one: leave one of the two out")
+		}
+		return f.checkTarget(line.ledgerFlag.path, line.snapshot)
+	}
 	switch {
 	case f.targets == "" && f.concurrency != 0:
 		return errors.New("--concurrency is for --targets: one account and Region is swept as fast as its rate limits allow")
@@ -58,16 +63,15 @@ func (f *fleetFlags) check(line *lineFlags) error {
 
 // fleetSweep is a sweep of several targets.
 type fleetSweep struct {
-	flags     *lineFlags
-	config    config.Config
-	settings  sweep.Settings
-	fleet     fleet.Fleet
-	cfg       aws.Config // the caller's
-	id        identity
-	run       string
-	scope     rotation.Scope
-	partition string
-	teller    *alert.Teller // nil: nobody is told
+	flags    *lineFlags
+	config   config.Config
+	settings sweep.Settings
+	fleet    fleet.Fleet
+	cfg      aws.Config // the caller's
+	id       identity
+	run      string
+	scope    rotation.Scope
+	teller   *alert.Teller // nil: nobody is told
 }
 
 // sweepTargets sweeps every target of the file and prints one report. A target that fails stands in it with the cause, and stops no other.
@@ -89,8 +93,8 @@ func (f *lineFlags) sweepTargets(cmd *cobra.Command, scope rotation.Scope) error
 	if s.fleet, err = fleet.New(&file, s.config.Member); err != nil {
 		return err
 	}
-	if s.settings.Repair.Mode.Writes() && s.fleet.Writer == "" {
-		return fmt.Errorf("mode %s: name the role that changes are written with in each account as member.writer_role of the configuration", s.settings.Repair.Mode)
+	if err := mayWrite(s.fleet, s.settings.Repair.Mode); err != nil {
+		return err
 	}
 	if s.cfg, err = f.accountFlags.load(ctx); err != nil {
 		return err
@@ -98,7 +102,7 @@ func (f *lineFlags) sweepTargets(cmd *cobra.Command, scope rotation.Scope) error
 	if s.id, err = whoami(ctx, s.cfg); err != nil {
 		return err
 	}
-	s.partition, s.teller = inventory.PartitionOf(s.id.caller), f.alert.teller(s.cfg, s.config.Alerts.Tags)
+	s.teller = f.alert.teller(s.cfg, s.config.Alerts.Tags)
 	list, err := s.fleet.List(ctx, fleet.NewDirectory(s.cfg, s.id.caller), &file)
 	if err != nil {
 		return err
@@ -178,28 +182,21 @@ func (s *fleetSweep) all(ctx context.Context, targets []fleet.Target, concurrenc
 
 // one sweeps one target with its member role, as the caller's own account is swept.
 func (s *fleetSweep) one(ctx context.Context, target fleet.Target) (report.Outcome, error) {
-	theirs, err := s.fleet.Assume(s.cfg, target, s.partition, s.run, s.settings.Repair.Mode)
+	there, err := enter(ctx, s.cfg, s.fleet, target, s.id, s.run, s.settings.Repair.Mode)
 	if err != nil {
 		return report.Outcome{}, err
 	}
-	if _, err := theirs.Credentials.Retrieve(ctx); err != nil {
-		return report.Outcome{}, err
-	}
-	caller := identity{account: target.Account, caller: s.id.caller}
-	sweeper := sweep.Sweeper{
-		Operators: fleet.OperatorsIn(target, s.settings.Operators), Judging: s.settings.Judging, Repair: s.settings.Repair, RemindAfter: s.settings.RemindAfter, Command: "sweep",
-		Account: target.Account, Region: target.Region, Caller: caller.caller, Clients: repair.NewClients(theirs),
-	}
-	sweeper.Repair.WriterRole = rotation.ARN(s.fleet.WriterIn(target))
+	sweeper := sweep.Sweeper{Operators: s.settings.Operators, Judging: s.settings.Judging, Repair: s.settings.Repair, RemindAfter: s.settings.RemindAfter, Command: "sweep"}
+	there.work(&sweeper)
 	if s.teller != nil {
 		sweeper.Channels = s.teller.Channels()
 	}
 	unremembered := ""
-	l, err := s.ledger(ctx, theirs, caller)
+	l, err := there.ledger(ctx, &s.flags.ledgerFlag, &s.config)
 	switch {
 	case err == nil:
 		defer func() { _ = l.Close() }() // what was stored was stored durably before
-		settings, err := s.settings.WithLedger(ctx, l, caller.caller, time.Now())
+		settings, err := s.settings.WithLedger(ctx, l, s.id.caller, time.Now())
 		if err != nil {
 			return report.Outcome{}, err
 		}
@@ -212,7 +209,7 @@ func (s *fleetSweep) one(ctx context.Context, target fleet.Target) (report.Outco
 	reading := s.settings.Reading
 	reading.Unthrottled, reading.Member, reading.Account = emulated(s.cfg), member(s.cfg, &s.config, s.id), target.Account
 	reading.AllQualifiers = s.flags.allQualifiers
-	sweeper.Source = inventory.New(inventory.NewClients(theirs), reading)
+	sweeper.Source = inventory.New(inventory.NewClients(there.cfg), reading)
 	outcome, err := sweeper.Sweep(ctx, s.scope)
 	if unremembered != "" {
 		outcome.Notes = append(outcome.Notes, unremembered)
@@ -221,12 +218,4 @@ func (s *fleetSweep) one(ctx context.Context, target fleet.Target) (report.Outco
 		tell(ctx, s.teller, sweeper.Ledger, &outcome)
 	}
 	return outcome, err
-}
-
-// ledger opens a target's: the table is the caller's and shared by all, a file is each target's own.
-func (s *fleetSweep) ledger(ctx context.Context, theirs aws.Config, caller identity) (ledger.Ledger, error) {
-	if table := s.config.Ledger.Table; table != "" {
-		return ledger.OpenTable(ctx, dynamodb.NewFromConfig(s.cfg), table, caller.account+"/"+theirs.Region)
-	}
-	return s.flags.ledgerFlag.open(ctx, &s.config, theirs, caller)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -304,7 +305,7 @@ func TestTargetsOnMoto(t *testing.T) {
 	paused := ids[1] + "/eu-west-1"
 	on := []string{"--config", "repair.yaml", "--endpoint-url", s.URL, "--region", "eu-central-1"}
 	for _, bad := range []struct{ target, config, want string }{
-		{"1111/eu-west-1", "repair.yaml", "it is ACCOUNT/REGION"}, {paused, "none.yaml", "ledger.table of the configuration"},
+		{"1111/eu-west-1", "repair.yaml", "it is ACCOUNT/REGION"}, {ids[2] + "/eu-west-1", "none.yaml", "ledger.table of the configuration"},
 	} {
 		b.writes("none.yaml", "mode: report\n")
 		b.types("pause", "--target", bad.target, "--config", bad.config, "--endpoint-url", s.URL, "--region", "eu-central-1").refused(t, bad.want)
@@ -329,5 +330,10 @@ func TestTargetsOnMoto(t *testing.T) {
 	}
 	if text := b.types(append([]string{"findings", "--all", "--target", paused}, on...)...).wants(t, 0).stdout; !strings.Contains(text, "rotate-db-2-uninvoke") {
 		t.Errorf("the findings of %s:\n%s", paused, text)
+	}
+	written := regexp.MustCompile(`\d{8}T\d{6}Z-[0-9a-f]{8}`).FindString(b.types(append([]string{"findings", "--runs", "--target", paused}, on...)...).wants(t, 0).stdout)
+	back := b.types(append([]string{"rollback", written, "--accept-broken", "--yes", "--target", paused}, on...)...).wants(t, 0).stdout
+	if !strings.Contains(back, "account "+ids[1]+"  eu-west-1") || !strings.Contains(back, "rotate-db-2-uninvoke") {
+		t.Errorf("rollback of %s says:\n%s", paused, back)
 	}
 }

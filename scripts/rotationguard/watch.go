@@ -43,8 +43,8 @@ func (f *watchFlags) check(line *lineFlags, given func(string) bool) error {
 		return fmt.Errorf("--watch only reads, and --mode %s writes: leave one of the two out", line.mode)
 	case line.snapshot != "":
 		return errors.New("--watch looks at an account again and again, and --snapshot is a file that does not change: leave one of the two out")
-	case line.fleetFlags.targets != "":
-		return errors.New("--watch looks at one account and Region: leave --targets out")
+	case line.fleetFlags.targets != "" && line.fleetFlags.target == "":
+		return errors.New("--watch looks at one account and Region: say with --target which of --targets is meant")
 	case line.alert.topic != "":
 		return errors.New("--watch tells nobody but you: leave --alert-topic out, or have the deployed function alert")
 	case line.form != textOutput || line.out != "":

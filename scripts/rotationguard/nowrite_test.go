@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rotationguard/rotationguard/pkg/awstest"
 	"github.com/rotationguard/rotationguard/scripts/demo/account"
 )
 
@@ -25,6 +26,7 @@ var valueOf = map[string][]string{
 	"secret":         {"payments-db"},
 	"snapshot":       {"account.json"},
 	"tag":            {"team=pay"},
+	"target":         {account.ID + "/" + account.Region},
 	"targets":        {"targets.yaml"},
 	"watch":          {""}, // it does not end: TestWatchPrintsALineForEachChangeAndWritesNothing
 	"interval":       {"1m"},
@@ -39,6 +41,7 @@ func TestReportWritesNothingUnderAnyFlag(t *testing.T) {
 	b := newBench(t)
 	b.writes("writing.yaml", "mode: report\n"+lifted)
 	b.writes("targets.yaml", "role_name: member\ntargets: [{account: \""+account.ID+"\", regions: ["+account.Region+"]}]\n")
+	b.account.AddRole(awstest.Role{Name: "member", Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + account.ID + `:root"},"Action":["sts:AssumeRole","sts:TagSession"]}]}`})
 	b.on("snapshot", "save", "account.json")
 	b.on("plan", "--out", "plan.json", "--config", "writing.yaml").wants(t, 2, "written to")
 	try := func(args ...string) {
@@ -79,8 +82,9 @@ func TestReportWritesNothingUnderAnyFlag(t *testing.T) {
 		}
 		try(slices.DeleteFunc(all, func(a string) bool {
 			name, _, _ := strings.Cut(a, "=")
-			return slices.Contains([]string{"--help", "--snapshot", "--targets", "--concurrency", "--interval"}, name)
+			return slices.Contains([]string{"--help", "--snapshot", "--targets", "--target", "--concurrency", "--interval"}, name)
 		})...)
+		try(name, "--targets=targets.yaml", "--target="+account.ID+"/"+account.Region)
 	}
 	// What of the other commands does not say that it writes, does not.
 	for _, args := range [][]string{

@@ -68,7 +68,7 @@ func TestWatchRefusesWhatItDoesNotDo(t *testing.T) {
 		"--mode repair writes":         {"--watch", "--mode", "repair"},
 		"--mode enforce writes":        {"--watch", "--mode", "enforce"},
 		"does not change":              {"--watch", "--snapshot", "account.json"},
-		"leave --targets out":          {"--watch", "--targets", "t.yaml"},
+		"say with --target which":      {"--watch", "--targets", "t.yaml"},
 		"leave --output and --out out": {"--watch", "--output", "json"},
 		"it is 1s or longer":           {"--watch", "--interval", "10ms"},
 		"--interval is for --watch":    {"--interval", "1m"},

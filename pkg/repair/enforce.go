@@ -424,9 +424,13 @@ func (t *tightening) after() (rotation.Role, error) {
 }
 
 // nothingLeft is what stays of an inline policy that had nothing but excess. It is the owner's policy, which only its owner deletes, and IAM
-// stores none without a statement; this one is in every contract's ceiling. Source: IAM API, PutRolePolicy.
+// stores none without a statement; this one allows nothing, since no role is of account 000000000000, and nothing beyond any contract's ceiling if it
+// did. Nothing may rest on it. Source: IAM API, PutRolePolicy; IAM User Guide, "AWS global condition context keys", aws:PrincipalAccount.
 func nothingLeft() (json.RawMessage, error) {
-	return written(&policy.Statement{Sid: "NothingElseWasNeeded", Effect: policy.Allow, Actions: []string{"secretsmanager:GetRandomPassword"}, Resources: []string{"*"}})
+	return written(&policy.Statement{
+		Sid: "NothingElseWasNeeded", Effect: policy.Allow, Actions: []string{"secretsmanager:GetRandomPassword"}, Resources: []string{"*"},
+		Conditions: []policy.Condition{{Operator: "StringEquals", Key: "aws:PrincipalAccount", Values: []string{"000000000000"}}},
+	})
 }
 
 // touched are the policies with wide statements, each once.
@@ -510,6 +514,16 @@ func (t *tightening) emptied(p *rotation.Policy) bool {
 	return true
 }
 
+// withoutEmptied is a role without what only stands in for an empty policy: nothing may rest on it.
+func (t *tightening) withoutEmptied(role rotation.Role) *rotation.Role {
+	for _, p := range t.touched() {
+		if p.Source == rotation.PolicyInline && t.emptied(p) {
+			role = withInline(role, p.Name, "")
+		}
+	}
+	return &role
+}
+
 // fit chooses the pieces that are kept, until nothing is lost that the role had and that is inside the ceiling, and proves that nothing
 // is gained. reason says why it cannot be done.
 func (t *tightening) fit(ceiling []*policy.Document) (reason string) {
@@ -527,7 +541,7 @@ func (t *tightening) fit(ceiling []*policy.Document) (reason string) {
 		if err != nil {
 			return rotation.OneLine(err.Error())
 		}
-		after := documents(&next)
+		after := documents(t.withoutEmptied(next))
 		lost := policy.Compare(policy.Set{Identity: before, Boundary: inside}, policy.Set{Identity: after}, nil)
 		if len(lost.Missing) == 0 {
 			gained := policy.Compare(policy.Set{Identity: before}, policy.Set{Identity: after}, nil)
@@ -555,24 +569,45 @@ func (t *tightening) fit(ceiling []*policy.Document) (reason string) {
 	return "the proof fails: narrowing does not end"
 }
 
-// keepFor keeps a piece for every request that would be lost; it reports whether there was one for any.
+// keepFor keeps one piece for every request that would be lost, of an inline policy rather than of one that is detached; it reports whether there
+// was one for any.
 func (t *tightening) keepFor(lost []policy.Witness) bool {
+	var order, detached []*wide
+	for _, w := range t.wide {
+		if w.policy.Source == rotation.PolicyAttached {
+			detached = append(detached, w)
+		} else {
+			order = append(order, w)
+		}
+	}
+	order = append(order, detached...)
 	found := false
 	for i := range lost {
-		for _, w := range t.wide {
-			for k := range w.pieces {
-				if w.kept[k] {
-					continue
-				}
-				alone := &policy.Document{Name: "piece", Version: w.policy.Document.Version, Statements: []policy.Statement{w.pieces[k]}}
-				set := policy.Set{Identity: []*policy.Document{alone}}
-				if policy.Evaluate(&set, &lost[i].Request).Outcome == policy.Allowed {
-					w.kept[k], found = true, true
-				}
-			}
+		if w, k := pieceFor(order, &lost[i].Request); w != nil {
+			w.kept[k], found = true, true
 		}
 	}
 	return found
+}
+
+// pieceFor is the piece that gives a request: one that is kept already, or else the first.
+func pieceFor(order []*wide, r *policy.Request) (first *wide, at int) {
+	for _, w := range order {
+		for k := range w.pieces {
+			alone := &policy.Document{Name: "piece", Version: w.policy.Document.Version, Statements: w.pieces[k : k+1]}
+			set := policy.Set{Identity: []*policy.Document{alone}}
+			if policy.Evaluate(&set, r).Outcome != policy.Allowed {
+				continue
+			}
+			if w.kept[k] {
+				return w, k
+			}
+			if first == nil {
+				first, at = w, k
+			}
+		}
+	}
+	return first, at
 }
 
 func documents(r *rotation.Role) []*policy.Document {
@@ -625,7 +660,7 @@ func (t *tightening) changes(due *waiting) {
 		default:
 			c := Change{Call: PutRolePolicy, Name: p.Name, Before: p.Text, After: inline(&next, p.Name).Text, Narrows: true}
 			if t.emptied(p) {
-				c.Reason = "rotation needs nothing of the policy: one harmless statement stays, since IAM stores no empty policy and only its owner deletes it"
+				c.Reason = "rotation needs nothing of the policy: one statement that allows nothing stays, since IAM stores no empty policy and only its owner deletes it"
 			}
 			put(c, t.findingsOf(p))
 		}

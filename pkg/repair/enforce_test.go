@@ -46,15 +46,36 @@ func TestEnforceEndsExcess(t *testing.T) {
 				t.Errorf("inline policy = %s", doc)
 			}
 		}},
-		{"an inline policy of which rotation needs nothing keeps one harmless statement: only its owner deletes it", func(b *bench) {
+		{"an inline policy of which rotation needs nothing keeps one statement that allows nothing: only its owner deletes it", func(b *bench) {
 			s := working("x")
 			s.inline["extra"] = document(allow(`"s3:*"`, "*"))
 			b.add(s)
 		}, []string{"done iam:PutRolePolicy x-role"}, func(t *testing.T, b *bench) {
 			role, _ := b.Role("x-role")
-			const want = `{"Version":"2012-10-17","Statement":[{"Sid":"NothingElseWasNeeded","Effect":"Allow","Action":["secretsmanager:GetRandomPassword"],"Resource":["*"]}]}`
+			const want = `{"Version":"2012-10-17","Statement":[{"Sid":"NothingElseWasNeeded","Effect":"Allow","Action":["secretsmanager:GetRandomPassword"],"Resource":["*"],` +
+				`"Condition":{"StringEquals":{"aws:PrincipalAccount":["000000000000"]}}}]}`
 			if role.Inline["extra"] != want {
 				t.Errorf("inline policy = %s", role.Inline["extra"])
+			}
+		}},
+		{"what rotation needs does not rest on what stands in for an empty policy", func(b *bench) {
+			s := working("x")
+			s.inline = map[string]string{"own": document(allow(`"secretsmanager:DeleteSecret"`, string(secretARN("x-secret"))))}
+			b.add(s)
+			b.UpdateRole("x-role", func(r *awstest.Role) { r.Attached = []string{wideARN} })
+		}, []string{"done iam:PutRolePolicy x-role", "done iam:DetachRolePolicy x-role", "done iam:PutRolePolicy x-role"}, func(t *testing.T, b *bench) {
+			if got := b.grantsOf("x-role"); strings.Count(got, "GetRandomPassword") != 2 {
+				t.Errorf("grants = %s", got)
+			}
+		}},
+		{"a need that two wide policies cover is kept in one", func(b *bench) {
+			s := working("x")
+			s.inline = map[string]string{"all": document(allow(`"*"`, "*")), "secrets": document(allow(`"secretsmanager:*"`, "*"))}
+			b.add(s)
+			b.UpdateRole("x-role", func(r *awstest.Role) { r.Attached = []string{wideARN} })
+		}, []string{"done iam:DetachRolePolicy x-role", "done iam:PutRolePolicy x-role", "done iam:PutRolePolicy x-role"}, func(t *testing.T, b *bench) {
+			if got := b.grantsOf("x-role"); strings.Count(got, `"secretsmanager:PutSecretValue"`) != 2 {
+				t.Errorf("grants = %s", got)
 			}
 		}},
 		{"admin rights without Action go", func(b *bench) {

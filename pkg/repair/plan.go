@@ -94,6 +94,7 @@ func NewPlan(judgements []drift.Judgement, o Options, h History) Plan {
 	for _, u := range p.units {
 		p.planRole(u)
 		p.planFunction(u)
+		p.leaveSpared(u)
 	}
 	if o.Mode == ModeEnforce {
 		p.enforceRoles()
@@ -158,6 +159,19 @@ func (p *planner) left(u *unit, r *rotation.Requirement, subject rotation.ARN, r
 	p.plan.Left = append(p.plan.Left, Left{
 		Function: u.setup.Function.ARN, Subject: subject, Secret: r.Secret, What: r.Name, Reason: reason, Findings: []string{f.ID},
 	})
+}
+
+// leaveSpared notes what stays for the sake of a secret for which it is exempt: for the function's other secrets it is a finding still.
+func (p *planner) leaveSpared(u *unit) {
+	for _, f := range u.spared {
+		if f.Severity == drift.Info || f.Fix == nil || f.Fix.By != drift.ByRepair && (f.Fix.By != drift.ByEnforce || p.opts.Mode != ModeEnforce) {
+			continue
+		}
+		p.plan.Left = append(p.plan.Left, Left{
+			Function: u.setup.Function.ARN, Subject: f.Subject, What: rotation.OneLine(f.Explanation), Findings: []string{f.ID},
+			Reason: "for another secret of the function it is " + f.Exempt,
+		})
+	}
 }
 
 // denial says why a requirement stays denied though our grant was added.

@@ -77,6 +77,13 @@ func TestEnforceSparesWhatStandsBesideExcess(t *testing.T) {
 			b.add(y)
 			b.UpdateRole("x-role", func(r *awstest.Role) { r.Inline["rotate-y"] = roleGrant(y.function()) })
 		}, "exempt"},
+		{"a statement that is exempt for one of the function's secrets", func(b *bench) {
+			b.exemptions = exempting(drift.RuleOtherServices, string(secretARN("x-secret")))
+			s := working("x")
+			s.secrets = append(s.secrets, "x-more")
+			s.inline["extra"] = document(allow(`"s3:GetObject"`, "*"))
+			b.add(s)
+		}, "for another secret of the function it is exempt"},
 		{"a statement with what may be a master and more", func(b *bench) {
 			masterless(b)
 			inlined(b, `{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","secretsmanager:UpdateSecret"],"Resource":[`+ours+`]}`,

@@ -19,16 +19,19 @@ type unit struct {
 	ceiling  []*policy.Document
 	verdicts map[rotation.ARN]drift.Verdict
 	findings []*drift.Finding // each once
+	spared   []*drift.Finding // of findings, those of excess that are exempt for some of the secrets only
 }
 
 func newUnit(j *drift.Judgement) *unit {
 	u := &unit{setup: &j.Setup, required: j.Contract.Required, ceiling: j.Contract.Ceiling, verdicts: map[rotation.ARN]drift.Verdict{}}
 	at := map[string]int{}
+	open := map[string]bool{} // not exempt for every secret
 	for i := range j.Secrets {
 		s := &j.Secrets[i]
 		u.verdicts[s.Secret.ARN] = s.Verdict
 		for _, f := range s.Findings {
 			k, seen := at[f.ID]
+			open[f.ID] = open[f.ID] || f.Exempt == ""
 			switch {
 			case !seen:
 				at[f.ID], u.findings = len(u.findings), append(u.findings, f)
@@ -36,6 +39,11 @@ func newUnit(j *drift.Judgement) *unit {
 				// Exempt for some of the secrets: excess is left for their sake, and what is missing is mended for the others'.
 				u.findings[k] = f
 			}
+		}
+	}
+	for _, f := range u.findings {
+		if f.Direction == policy.Excess && f.Exempt != "" && open[f.ID] {
+			u.spared = append(u.spared, f)
 		}
 	}
 	return u

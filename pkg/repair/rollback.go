@@ -216,6 +216,10 @@ func (p *planner) undoRole(u *unit, was, c *Change) (*rotation.Role, string) {
 func (p *planner) undoAttachment(u *unit, role rotation.Role, was, c *Change) (*rotation.Role, string) {
 	arn := rotation.ARN(was.Name)
 	i := slices.IndexFunc(role.Identity, func(x rotation.Policy) bool { return x.Source == rotation.PolicyAttached && x.ARN == arn })
+	c.Call, c.Before, c.After = AttachRolePolicy, "", was.Before
+	if was.Call == AttachRolePolicy {
+		c.Call, c.Before, c.After = DetachRolePolicy, was.After, ""
+	}
 	if (i >= 0) == (was.Call == DetachRolePolicy) {
 		return nil, asBefore
 	}
@@ -223,11 +227,9 @@ func (p *planner) undoAttachment(u *unit, role rotation.Role, was, c *Change) (*
 		return nil, reason
 	}
 	if i >= 0 {
-		c.Call, c.Before, c.After = DetachRolePolicy, was.After, ""
 		role.Identity = slices.Delete(slices.Clone(role.Identity), i, i+1)
 		return &role, ""
 	}
-	c.Call, c.Before, c.After = AttachRolePolicy, "", was.Before
 	attached := rotation.NewPolicy(rotation.PolicyAttached, arn.RoleName(), was.Before)
 	attached.ARN = arn
 	role.Identity = append(slices.Clone(role.Identity), attached)
@@ -275,6 +277,11 @@ func (p *planner) undoStatement(u *unit, was, c *Change) (*rotation.Policy, stri
 	} else {
 		before, err := readStatements(was.Before)
 		removed, ok := before.get(was.Name)
+		c.Call = AddPermission
+		_, inexpressible := permissionOf(u.setup.Function.ARN, removed)
+		if ok && inexpressible != "" {
+			c.Call = PutResourcePolicy
+		}
 		switch {
 		case err != nil || !ok:
 			return nil, "the journal does not hold the statement " + was.Name
@@ -284,11 +291,9 @@ func (p *planner) undoStatement(u *unit, was, c *Change) (*rotation.Policy, stri
 			return nil, "another statement has the Sid " + was.Name + " now"
 		}
 		after = parts.with(removed)
-		c.Call = AddPermission
-		if _, reason := permissionOf(u.setup.Function.ARN, removed); reason != "" {
-			c.Call = PutResourcePolicy // AddPermission cannot write such a statement
+		if c.Call == PutResourcePolicy {
 			next := functionPolicy(after.text())
-			if reason := unputtable(&next, u.setup.Function.ARN); reason != "" {
+			if unputtable(&next, u.setup.Function.ARN) != "" {
 				return nil, unwritable
 			}
 		}

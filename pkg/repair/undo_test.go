@@ -132,16 +132,30 @@ func (b *bench) rollback(t *testing.T, u repair.Undoing) []repair.Change {
 		if err != nil || len(all) == 0 {
 			t.Fatalf("%d entries, %v", len(all), err)
 		}
-		r := b.runner()
-		r.undo = all[len(all)-1].Run
-		plan, err := r.rollback(ctx, l, u)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if changes, err = b.repairer(l).Apply(ctx, plan); err != nil {
-			t.Fatal(err)
-		}
+		changes = b.rollbackIn(t, l, all[len(all)-1].Run, u)
 	})
+	return changes
+}
+
+// rollbackOf rolls one run back.
+func (b *bench) rollbackOf(t *testing.T, run string, u repair.Undoing) (changes []repair.Change) {
+	t.Helper()
+	b.withLedger(t, func(l ledger.Ledger) { changes = b.rollbackIn(t, l, run, u) })
+	return changes
+}
+
+func (b *bench) rollbackIn(t *testing.T, l ledger.Ledger, run string, u repair.Undoing) []repair.Change {
+	t.Helper()
+	r := b.runner()
+	r.undo = run
+	plan, err := r.rollback(t.Context(), l, u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes, err := b.repairer(l).Apply(t.Context(), plan)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return changes
 }
 
@@ -311,6 +325,26 @@ func TestOneChangeCanBeRolledBackAlone(t *testing.T) {
 	shown := b.rollback(t, repair.Undoing{})
 	if got, want := summary(b.rollback(t, repair.Undoing{Change: shown[0].ID, AcceptBroken: true})), []string{"done lambda:RemovePermission x"}; !slices.Equal(got, want) {
 		t.Errorf("changes = %v, want %v", got, want)
+	}
+}
+
+// The id that a rollback showed says what became of the change, also once it is taken back.
+func TestAChangeThatWasRolledBackIsFoundByTheSameID(t *testing.T) {
+	for name, prepare := range map[string]func(b *bench){"repair": func(b *bench) { b.addMixed() }, "enforce": func(b *bench) { b.enforcing(); b.addWide() }} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			prepare(b)
+			b.undone(t)
+			shown := b.rollbackOf(t, b.undo, repair.Undoing{})
+			b.rollbackOf(t, b.undo, repair.Undoing{AcceptBroken: true})
+			b.now = b.now.Add(time.Hour)
+			for i := range shown {
+				again := b.rollbackOf(t, b.undo, repair.Undoing{Change: shown[i].ID, AcceptBroken: true})
+				if len(again) != 1 || again[0].Undoes != shown[i].Undoes || !strings.Contains(again[0].Reason, "as it was before already") {
+					t.Errorf("%s %s on %s: %+v", shown[i].Call, shown[i].Name, shown[i].Subject, again)
+				}
+			}
+		})
 	}
 }
 

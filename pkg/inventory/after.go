@@ -21,9 +21,9 @@ func after(place string, bundles [][]*unit) [][]*unit {
 	return slices.DeleteFunc(bundles, func(b []*unit) bool { return key(b) <= place })
 }
 
-// restChunk is how many secrets that nothing rotates are given in one group: with 50 tags of full length that is 2 MB of text, and some groups are
-// under way at once.
-const restChunk = 100
+// restChunk is how many secrets that nothing rotates are given in one group: with 50 tags of full length that is half a MB of text, and some groups
+// are under way at once.
+const restChunk = 25
 
 // restAfter are the secrets that nothing of ours rotates behind a place.
 func restAfter(place string, rest []waiting) []waiting {

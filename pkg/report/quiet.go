@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"time"
+	"unique"
 
 	"github.com/rotationguard/rotationguard/pkg/drift"
 	"github.com/rotationguard/rotationguard/pkg/rotation"
@@ -99,7 +100,20 @@ func (o *Outcome) add(s Secret) {
 	for key, value := range s.Tags {
 		o.tags += len(key) + len(value)
 	}
+	s.Tags = shared(s.Tags)
 	o.Secrets = append(o.Secrets, s)
+}
+
+// shared are the same tags, with keys and values that tags of other secrets have in memory already: they are much the same all over an account.
+func shared(tags map[string]string) map[string]string {
+	if len(tags) == 0 {
+		return tags
+	}
+	same := make(map[string]string, len(tags))
+	for key, value := range tags {
+		same[unique.Make(key).Value()] = unique.Make(value).Value()
+	}
+	return same
 }
 
 // Count is how many secrets there are.

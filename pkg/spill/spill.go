@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 )
 
@@ -25,9 +26,10 @@ type Store struct {
 	mu     sync.Mutex
 	memory []byte
 	file   *os.File
-	name   string // of a file that keeps its name until it is closed
-	size   int64  // of memory and file together
-	text   bytes.Buffer
+	name   string       // of a file that keeps its name until it is closed
+	size   int64        // of memory and file together
+	json   bytes.Buffer // of the value that is set aside
+	packed bytes.Buffer
 	packer *flate.Writer
 }
 
@@ -45,11 +47,11 @@ func (r Ref) None() bool { return r.size == 0 }
 func (s *Store) Put(v any) (Ref, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.text.Reset()
-	if err := json.NewEncoder(&s.text).Encode(v); err != nil {
+	s.json.Reset()
+	if err := json.NewEncoder(&s.json).Encode(v); err != nil {
 		return Ref{}, fmt.Errorf("setting aside what was read: %w", err)
 	}
-	data, packed := s.text.Bytes(), false
+	data, packed := s.json.Bytes(), false
 	if len(data) >= packFrom {
 		var err error
 		if data, err = s.pack(data); err != nil {
@@ -64,15 +66,15 @@ func (s *Store) Put(v any) (Ref, error) {
 }
 
 func (s *Store) pack(data []byte) ([]byte, error) {
-	var out bytes.Buffer
+	s.packed.Reset()
 	if s.packer == nil {
-		s.packer, _ = flate.NewWriter(&out, flate.BestSpeed) // fails only for a level that there is not
+		s.packer, _ = flate.NewWriter(&s.packed, flate.BestSpeed) // fails only for a level that there is not
 	} else {
-		s.packer.Reset(&out)
+		s.packer.Reset(&s.packed)
 	}
 	_, err := s.packer.Write(data)
 	err = errors.Join(err, s.packer.Close())
-	return out.Bytes(), err
+	return s.packed.Bytes(), err
 }
 
 func (s *Store) append(data []byte) error {
@@ -102,30 +104,53 @@ func (s *Store) open() error {
 	return nil
 }
 
+// reading is what reading a value takes: many are read, one after another.
+type reading struct {
+	data     []byte // as it was set aside
+	text     bytes.Buffer
+	unpacker io.Reader
+}
+
+var readings = sync.Pool{New: func() any { return &reading{unpacker: flate.NewReader(nil)} }}
+
 // Get reads a value that was set aside.
 func (s *Store) Get(r Ref, into any) error {
-	data := make([]byte, r.size)
-	s.mu.Lock()
-	at, memory, file := r.end-int64(r.size), s.memory, s.file
-	s.mu.Unlock()
-	switch {
-	case r.None():
+	if r.None() {
 		return errors.New("reading what was set aside: there is no value")
-	case r.end <= int64(len(memory)):
-		copy(data, memory[at:r.end])
-	default:
-		if _, err := file.ReadAt(data, at-int64(len(memory))); err != nil {
-			return fmt.Errorf("reading what was set aside: %w", err)
-		}
 	}
-	var in io.Reader = bytes.NewReader(data)
-	if r.pack {
-		in = flate.NewReader(in)
+	reading := readings.Get().(*reading) //nolint:forcetypeassert // as New makes them
+	defer readings.Put(reading)
+	text, err := s.text(r, reading)
+	if err == nil {
+		err = json.Unmarshal(text, into)
 	}
-	if err := json.NewDecoder(in).Decode(into); err != nil {
+	if err != nil {
 		return fmt.Errorf("reading what was set aside: %w", err)
 	}
 	return nil
+}
+
+// text is the JSON of a value, which holds until the reading is used again.
+func (s *Store) text(r Ref, reading *reading) ([]byte, error) {
+	reading.data = slices.Grow(reading.data[:0], int(r.size))[:r.size]
+	s.mu.Lock()
+	at, memory, file := r.end-int64(r.size), s.memory, s.file
+	s.mu.Unlock()
+	if r.end <= int64(len(memory)) {
+		copy(reading.data, memory[at:r.end])
+	} else if _, err := file.ReadAt(reading.data, at-int64(len(memory))); err != nil {
+		return nil, err
+	}
+	if !r.pack {
+		return reading.data, nil
+	}
+	err := reading.unpacker.(flate.Resetter).Reset(bytes.NewReader(reading.data), nil) //nolint:forcetypeassert // flate.NewReader says so
+	if err != nil {
+		return nil, err
+	}
+	reading.text.Reset()
+	_, err = reading.text.ReadFrom(reading.unpacker)
+	return reading.text.Bytes(), err
 }
 
 // Close frees what the store holds.

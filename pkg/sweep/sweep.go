@@ -294,6 +294,7 @@ func (s *Sweeper) find(ctx context.Context, scope rotation.Scope, outcome *repor
 		for i := range judged {
 			switch {
 			case !acted.whole: // nothing is planned
+				forgetRequests(&judged[i])
 			case concerned:
 				judgements = append(judgements, judged[i])
 			default:
@@ -305,6 +306,15 @@ func (s *Sweeper) find(ctx context.Context, scope rotation.Scope, outcome *repor
 		complete = false
 	}
 	return judgements, complete, nil
+}
+
+// forgetRequests lets go of what only a plan asks of findings: requests hold what was read of secret, function and role.
+func forgetRequests(j *drift.Judgement) {
+	for i := range j.Secrets {
+		for _, f := range j.Secrets[i].Findings {
+			f.Request = nil
+		}
+	}
 }
 
 // remembered is the little of a judgement that the ledger's index keeps.

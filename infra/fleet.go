@@ -139,9 +139,9 @@ func (f *fleetStack) function(name, package_, description string, memory int, en
 	}), role
 }
 
-// useKey lets a role use the stack's key for what it keeps in S3, and through nothing but S3.
-func (f *fleetStack) useKey(role awsiam.Role) {
-	role.AddToPolicy(statement("UseKeyThroughS3", awsiam.Effect_ALLOW, []string{"kms:Decrypt", "kms:GenerateDataKey"}, []string{*f.key.KeyArn()},
+// useKey lets a role use the stack's key for what it keeps in S3, and through nothing but S3: for reading and writing, and with more calls where more is named.
+func (f *fleetStack) useKey(role awsiam.Role, more ...string) {
+	role.AddToPolicy(statement("UseKeyThroughS3", awsiam.Effect_ALLOW, append([]string{"kms:Decrypt", "kms:GenerateDataKey"}, more...), []string{*f.key.KeyArn()},
 		map[string]any{"StringEquals": map[string]any{"kms:ViaService": "s3." + *f.stack.Region() + "." + *f.stack.UrlSuffix()}}))
 }
 

@@ -104,7 +104,7 @@ func (f *fleetStack) definition(targets, sweep, digest string) map[string]any {
 		"MaxConcurrency":             concurrency,
 		"ToleratedFailurePercentage": f.fleet.Targets.Tolerated,
 		"ResultWriter": map[string]any{
-			"Resource": "arn:" + *f.stack.Partition() + ":states:::s3:putObject", "Parameters": map[string]any{"Bucket": bucket, "Prefix.$": "States.Format('evidence/{}', $.run)"},
+			"Resource": "arn:" + *f.stack.Partition() + ":states:::s3:putObject", "Parameters": map[string]any{"Bucket": bucket, "Prefix.$": "States.Format('evidence/{}', $$.Execution.Name)"},
 		},
 		// Too many have failed: what is known is told all the same.
 		"Catch": []any{map[string]any{"ErrorEquals": []string{"States.ALL"}, "ResultPath": "$.failure", "Next": "DigestOfFailed"}},
@@ -150,7 +150,7 @@ func (f *fleetStack) machineRole(self, name string, functions ...awslambda.Funct
 		[]string{*arn(f.stack, "states", "execution:"+name+"/*"), *arn(f.stack, "states", "execution:"+name+":*")}, nil))
 	f.objects(role, "ReadList", []string{"runs/*/targets.json"}, "s3:GetObject")
 	f.objects(role, "WriteEvidence", []string{"evidence/*"}, "s3:PutObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:AbortMultipartUpload")
-	f.useKey(role)
+	f.useKey(role, "kms:Encrypt") // as that page has it for the parts of a map run's results
 	// Log delivery and X-Ray have no resources: Step Functions Developer Guide, "Using CloudWatch Logs to log execution history" and "X-Ray".
 	role.AddToPolicy(statement("LogAndTrace", awsiam.Effect_ALLOW, []string{
 		"logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery", "logs:ListLogDeliveries",

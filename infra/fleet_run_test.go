@@ -3,6 +3,7 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -427,9 +428,56 @@ func TestFleetRuns(t *testing.T) {
 	}
 }
 
-// TestFleetDefinitionIsTakenByMoto gives the definition, which ministack takes without looking at ResultWriter, to a second parser of the Amazon States
-// Language; the same parser refuses one with a ResultWriter that is none.
-func TestFleetDefinitionIsTakenByMoto(t *testing.T) {
+// onMoto is moto with a state machine of the fleet's definition, whose functions all are one that answers what it is told to.
+type onMoto struct {
+	url     string
+	cfg     aws.Config
+	machine *string
+}
+
+// motoBucket is where the definition's bucket is on moto.
+const motoBucket = "rotationguard-reports"
+
+// post gives moto's own API a value.
+func (m *onMoto) post(t *testing.T, path string, value any) {
+	t.Helper()
+	body, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, m.url+"/moto-api/"+path, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _ = answer.Body.Close(); answer.StatusCode >= http.StatusMultipleChoices {
+		t.Fatalf("%s: %s", path, answer.Status)
+	}
+}
+
+// create makes a state machine.
+func (m *onMoto) create(t *testing.T, name, definition string) (*sfn.CreateStateMachineOutput, error) {
+	t.Helper()
+	return sfn.NewFromConfig(m.cfg).CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{
+		Name: &name, Definition: &definition, RoleArn: aws.String("arn:aws:iam::" + account.ID + ":role/fleet"),
+	})
+}
+
+// motoDefinition is the fleet's, in which every function is "f".
+func motoDefinition(t *testing.T) string {
+	t.Helper()
+	text := plainText(fleetTemplate(t, defaultSettings(), organizationTargets).only(t, "AWS::StepFunctions::StateMachine")["DefinitionString"])
+	text = strings.NewReplacer("<AWS::Partition>", "aws", "<AWS::AccountId>", account.ID, "<AWS::Region>", "eu-central-1").Replace(text)
+	text = regexp.MustCompile(`<\w+\.Arn>`).ReplaceAllString(text, "arn:aws:lambda:eu-central-1:"+account.ID+":function:f")
+	text = regexp.MustCompile(`<\w+>`).ReplaceAllString(text, motoBucket)
+	return strings.Replace(text, `"ToleratedFailurePercentage":10`, `"ToleratedFailurePercentage":10.0`, 1) // moto's grammar wants a fraction there
+}
+
+func startOnMoto(t *testing.T) *onMoto {
+	t.Helper()
 	s, err := emulator.StartMoto(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -439,32 +487,83 @@ func TestFleetDefinitionIsTakenByMoto(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	enable, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/moto-api/config", strings.NewReader(`{"stepfunctions":{"execute_state_machine":true}}`))
+	m := &onMoto{url: s.URL, cfg: aws.Config{Region: "eu-central-1", BaseEndpoint: &s.URL, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}}
+	m.post(t, "config", map[string]any{"stepfunctions": map[string]any{"execute_state_machine": true}, "lambda": map[string]any{"use_docker": false}})
+	return m
+}
+
+// TestFleetDefinitionIsTakenByMoto gives the definition, which ministack takes without looking at ResultWriter, to a second parser of the Amazon States
+// Language; the same parser refuses one with a ResultWriter that is none.
+func TestFleetDefinitionIsTakenByMoto(t *testing.T) {
+	m, text := startOnMoto(t), motoDefinition(t)
+	made, err := m.create(t, "fleet", text)
 	if err != nil {
 		t.Fatal(err)
-	}
-	answer, err := http.DefaultClient.Do(enable)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = answer.Body.Close()
-	text := plainText(fleetTemplate(t, defaultSettings(), organizationTargets).only(t, "AWS::StepFunctions::StateMachine")["DefinitionString"])
-	text = strings.NewReplacer("<AWS::Partition>", "aws", "<AWS::AccountId>", account.ID, "<AWS::Region>", "eu-central-1").Replace(text)
-	text = regexp.MustCompile(`<\w+\.Arn>`).ReplaceAllString(text, "arn:aws:lambda:eu-central-1:"+account.ID+":function:f")
-	text = regexp.MustCompile(`<\w+>`).ReplaceAllString(text, "bucket")
-	text = strings.Replace(text, `"ToleratedFailurePercentage":10`, `"ToleratedFailurePercentage":10.0`, 1) // moto's grammar wants a fraction there
-	cfg := aws.Config{Region: "eu-central-1", BaseEndpoint: &s.URL, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
-	create := func(name, definition string) error {
-		_, err := sfn.NewFromConfig(cfg).CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{
-			Name: &name, Definition: &definition, RoleArn: aws.String("arn:aws:iam::" + account.ID + ":role/fleet"),
-		})
-		return err
-	}
-	if err := create("fleet", text); err != nil {
-		t.Error(err)
 	}
 	broken := strings.Replace(text, `"ResultWriter":{`, `"ResultWriter":{"Buckets":1,`, 1)
-	if err := create("broken", broken); err == nil || broken == text {
+	if _, err := m.create(t, "broken", broken); err == nil || broken == text {
 		t.Error("a ResultWriter that is none is taken")
+	}
+	m.machine = made.StateMachineArn
+	m.writesResults(t)
+}
+
+// writesResults runs the machine: its map reads its items from the object that List names, and its ResultWriter leaves the manifest of the map run as an object in the
+// folder that the run's name makes. (Which executions there were moto leaves out of it.)
+func (m *onMoto) writesResults(t *testing.T) {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	role, err := iam.NewFromConfig(m.cfg).CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String("f"), AssumeRolePolicyDocument: aws.String(
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}`)})
+	must(err)
+	code, err := account.EmptyPackage()
+	must(err)
+	_, err = lambda.NewFromConfig(m.cfg).CreateFunction(t.Context(), &lambda.CreateFunctionInput{
+		FunctionName: aws.String("f"), Runtime: lambdatypes.RuntimeProvidedal2023, Handler: aws.String("bootstrap"), Role: role.Role.Arn, Code: &lambdatypes.FunctionCode{ZipFile: code},
+	})
+	must(err)
+	bucket := s3.NewFromConfig(m.cfg, func(o *s3.Options) { o.UsePathStyle = true })
+	_, err = bucket.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(motoBucket), CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: "eu-central-1"}})
+	must(err)
+	targets := `[{"account":"111122223333","region":"eu-central-1","role_arn":"a"},{"account":"444455556666","region":"eu-central-1","role_arn":"b"}]`
+	_, err = bucket.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(motoBucket), Key: aws.String("runs/first/targets.json"), Body: strings.NewReader(targets)})
+	must(err)
+	swept := `{"verdict":"in-sync","summary":{},"report":"s3://b/k"}`
+	m.post(t, "static/lambda-simple/response", map[string]any{"region": "eu-central-1", "account_id": account.ID, "results": []string{
+		`{"run":"first","key":"runs/first/targets.json","targets":2,"failed":0}`, swept, swept, `{"report":"s3://b/runs/first/fleet.json"}`,
+	}})
+	client := sfn.NewFromConfig(m.cfg)
+	started, err := client.StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: m.machine, Name: aws.String("first"), Input: aws.String("{}")})
+	must(err)
+	var out *sfn.DescribeExecutionOutput
+	for until := time.Now().Add(2 * time.Minute); time.Now().Before(until); time.Sleep(100 * time.Millisecond) {
+		out, err = client.DescribeExecution(t.Context(), &sfn.DescribeExecutionInput{ExecutionArn: started.ExecutionArn})
+		must(err)
+		if out.Status != sfntypes.ExecutionStatusRunning {
+			break
+		}
+	}
+	if out.Status != sfntypes.ExecutionStatusSucceeded || !strings.Contains(aws.ToString(out.Output), "runs/first/fleet.json") {
+		t.Fatalf("the execution is %s: %s %s %s", out.Status, aws.ToString(out.Error), aws.ToString(out.Cause), aws.ToString(out.Output))
+	}
+	list, err := bucket.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(motoBucket), Prefix: aws.String("evidence/")})
+	must(err)
+	if len(list.Contents) != 1 || !regexp.MustCompile(`^evidence/first/[^/]+/manifest\.json$`).MatchString(aws.ToString(list.Contents[0].Key)) {
+		t.Fatalf("%d objects of evidence: %+v", len(list.Contents), list.Contents)
+	}
+	object, err := bucket.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(motoBucket), Key: list.Contents[0].Key})
+	must(err)
+	defer object.Body.Close()
+	var manifest struct {
+		DestinationBucket, MapRunArn string
+	}
+	must(json.NewDecoder(object.Body).Decode(&manifest))
+	if manifest.DestinationBucket != motoBucket || !strings.Contains(manifest.MapRunArn, ":mapRun:fleet/Targets:") {
+		t.Errorf("manifest %+v", manifest)
 	}
 }

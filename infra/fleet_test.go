@@ -145,7 +145,7 @@ func TestFleetMachineSweepsEveryTargetAndAlwaysTells(t *testing.T) {
 	if m.MaxConcurrency != 7 || m.ToleratedFailurePercentage != 25 || m.ItemProcessor.ProcessorConfig.Mode != "DISTRIBUTED" || m.ItemProcessor.ProcessorConfig.ExecutionType != "STANDARD" {
 		t.Errorf("map %+v", m)
 	}
-	if m.ItemReader.Parameters["Key.$"] != "$.list.key" || m.ResultWriter.Parameters["Prefix.$"] != "States.Format('evidence/{}', $.run)" {
+	if m.ItemReader.Parameters["Key.$"] != "$.list.key" || m.ResultWriter.Parameters["Prefix.$"] != "States.Format('evidence/{}', $$.Execution.Name)" {
 		t.Errorf("reads %v, writes %v", m.ItemReader.Parameters, m.ResultWriter.Parameters)
 	}
 	if m.Next != "Digest" || len(m.Catch) != 1 || m.Catch[0].Next != "DigestOfFailed" || states["DigestOfFailed"].Next != "TooManyFailed" || states["TooManyFailed"].Type != "Fail" {
@@ -196,6 +196,62 @@ func allowed(t *testing.T, tm template, action string) (resources []string, cond
 		}
 	}
 	return resources, conditions
+}
+
+// TestFleetMachineMayDoWhatItsMapTakes holds the state machine's role to what AWS documents for a Distributed Map that reads its items from S3 and writes its results
+// there, in a bucket with a key of KMS (Step Functions Developer Guide, "IAM policies for using Distributed Map states"), and to no other bucket, key or state machine.
+func TestFleetMachineMayDoWhatItsMapTakes(t *testing.T) {
+	tm := fleetTemplate(t, defaultSettings(), organizationTargets)
+	bucket, key := "<"+tm.named(t, "Reports")+".Arn>", "<"+tm.named(t, "Key")+".Arn>"
+	const own = "arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:"
+	want := map[string][]string{
+		"states:StartExecution":       {own + "stateMachine:RotationguardFleet-sweep"},
+		"states:DescribeExecution":    {own + "execution:RotationguardFleet-sweep/*", own + "execution:RotationguardFleet-sweep:*"},
+		"s3:GetObject":                {bucket + "/runs/*/targets.json", bucket + "/evidence/*"},
+		"s3:PutObject":                {bucket + "/evidence/*"},
+		"s3:ListMultipartUploadParts": {bucket + "/evidence/*"},
+		"s3:AbortMultipartUpload":     {bucket + "/evidence/*"},
+		"kms:Decrypt":                 {key},
+		"kms:Encrypt":                 {key},
+		"kms:GenerateDataKey":         {key},
+	}
+	got := map[string][]string{}
+	for id, r := range tm.Resources {
+		if r.Type != "AWS::IAM::Policy" || !strings.HasPrefix(id, "FleetRole") {
+			continue
+		}
+		for _, entry := range r.Properties["PolicyDocument"].(map[string]any)["Statement"].([]any) {
+			s := entry.(map[string]any)
+			if s["Effect"] != "Allow" {
+				continue
+			}
+			for _, action := range listOf(s["Action"]) {
+				for _, resource := range listOf(s["Resource"]) {
+					got[plainText(action)] = append(got[plainText(action)], plainText(resource))
+				}
+			}
+		}
+	}
+	for action, on := range want {
+		slices.Sort(on)
+		slices.Sort(got[action])
+		if !slices.Equal(got[action], on) {
+			t.Errorf("%s is allowed on %v, want %v", action, got[action], on)
+		}
+	}
+	// What it writes its results to is where it may write.
+	m := definitionOf(t, tm)["Map"]
+	if m.ResultWriter.Parameters["Bucket"] != "<"+tm.named(t, "Reports")+">" || !strings.HasPrefix(m.ResultWriter.Parameters["Prefix.$"], "States.Format('evidence/") {
+		t.Errorf("it writes to %v", m.ResultWriter.Parameters)
+	}
+}
+
+// listOf is a list, or one thing as a list.
+func listOf(v any) []any {
+	if list, ok := v.([]any); ok {
+		return list
+	}
+	return []any{v}
 }
 
 // manyListed is a targets file of so many accounts.

@@ -162,7 +162,7 @@ func TestAssumedSessionIsTaggedAndScopedDown(t *testing.T) {
 	}
 }
 
-// directory is an organization in memory; each page holds one entry.
+// directory is an organization in memory; every other page holds one entry, and those before them none, which the API reference of Organizations allows.
 type directory struct {
 	units    map[string][]string // the units below a unit
 	accounts map[string][]string // the accounts in a unit
@@ -173,18 +173,21 @@ type directory struct {
 
 func page[T any](all []T, token *string) (one []T, next *string) {
 	i := len(aws.ToString(token))
-	if i >= len(all) {
+	if i/2 >= len(all) {
 		return nil, nil
 	}
-	if i+1 < len(all) {
+	if i%2 == 0 || i/2+1 < len(all) {
 		next = aws.String(strings.Repeat("x", i+1))
 	}
-	return all[i : i+1], next
+	if i%2 == 0 {
+		return nil, next
+	}
+	return all[i/2 : i/2+1], next
 }
 
 func (d *directory) of(ids []string) (all []types.Account) {
 	for _, id := range ids {
-		a := types.Account{Id: aws.String(id), Name: aws.String("n" + id[11:]), State: types.AccountStateActive}
+		a := types.Account{Id: aws.String(id), Arn: aws.String("arn:aws:organizations::" + hub + ":account/o-a1b2c3d4e5/" + id), Name: aws.String("n" + id[11:]), State: types.AccountStateActive}
 		if slices.Contains(d.inactive, id) {
 			a.State = types.AccountStateSuspended
 		}
@@ -265,7 +268,10 @@ func TestOrganizationsAccountsAreTargets(t *testing.T) {
 		}, nil},
 		{"one unit with those below", "{id: o-a1b2c3d4e5, ous: [ou-ab12-11111111]}", "", []string{"000000000001 eu-west-1", "000000000002 eu-west-1", "000000000004 eu-west-1"}, nil},
 		{"all but one unit with those below", "{id: o-a1b2c3d4e5, exclude_ous: [ou-ab12-11111111], exclude: [\"" + hub + "\"]}", "", []string{"000000000003 eu-west-1"}, nil},
-		{"a unit below one that is left out", "{id: o-a1b2c3d4e5, ous: [ou-ab12-33333333], exclude_ous: [ou-ab12-11111111]}", "", []string{"000000000004 eu-west-1"}, nil},
+		{"a unit below one that is left out", "{id: o-a1b2c3d4e5, ous: [ou-ab12-33333333, ou-ab12-22222222], exclude_ous: [ou-ab12-11111111]}", "", []string{"000000000003 eu-west-1"}, nil},
+		{"a unit twice, and one below it", "{id: o-a1b2c3d4e5, ous: [ou-ab12-22222222, ou-ab12-11111111, ou-ab12-33333333, ou-ab12-22222222]}", "", []string{
+			"000000000001 eu-west-1", "000000000002 eu-west-1", "000000000003 eu-west-1", "000000000004 eu-west-1",
+		}, nil},
 		{"by tag", "{id: o-a1b2c3d4e5, tags: {stage: prod*}}", "", []string{"000000000001 eu-west-1", "000000000004 eu-west-1"}, nil},
 		{"by all tags", "{id: o-a1b2c3d4e5, tags: {stage: prod*, team: \"?\"}}", "", []string{"000000000004 eu-west-1"}, nil},
 		{"an account without an answer is a failure", "{id: o-a1b2c3d4e5, ous: [ou-ab12-11111111]}", "000000000002", []string{"000000000001 eu-west-1", "000000000004 eu-west-1"}, []string{"000000000002 account:ListRegions AccessDeniedException"}},
@@ -298,6 +304,18 @@ func TestOrganizationsAccountsAreTargets(t *testing.T) {
 				t.Errorf("targets %v, failed %v, want %v, %v", got, failed, tt.want, tt.failed)
 			}
 		})
+	}
+}
+
+func TestAnotherOrganizationIsNotListed(t *testing.T) {
+	d := &directory{accounts: map[string][]string{"r-ab12": {hub, "000000000001"}}}
+	file, err := config.ParseTargets("t.yaml", []byte("organization: {id: o-ffffffffff}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := auditing.List(t.Context(), Directory{d, d, "arn:aws:iam::" + hub + ":role/x"}, &file)
+	if err == nil || !strings.Contains(err.Error(), "organization o-ffffffffff: the credentials are of organization o-a1b2c3d4e5") || len(list.Targets) > 0 {
+		t.Errorf("List = %v, %v", list.Targets, err)
 	}
 }
 

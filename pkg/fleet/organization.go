@@ -123,6 +123,10 @@ func (d Directory) accounts(ctx context.Context, o config.Organization) (picked 
 	inactive := 0
 	for _, a := range all {
 		id := aws.ToString(a.Id)
+		// The credentials decide which organization is listed. Its id is in the account's ARN (Organizations API reference, Account).
+		if parts := strings.Split(aws.ToString(a.Arn), "/"); len(parts) == 3 && o.ID != "" && parts[1] != o.ID {
+			return nil, nil, fmt.Errorf("the credentials are of organization %s", parts[1])
+		}
 		switch {
 		case slices.Contains(o.Exclude, id):
 		case !active(a):
@@ -132,7 +136,7 @@ func (d Directory) accounts(ctx context.Context, o config.Organization) (picked 
 		}
 	}
 	if inactive > 0 {
-		notes = append(notes, fmt.Sprintf("%d accounts of the organization are not active (suspended, or not yet) and are not swept.", inactive))
+		notes = append(notes, fmt.Sprintf("Not active (suspended, closed, or not yet), and not swept: %d of the organization's accounts.", inactive))
 	}
 	slices.SortFunc(picked, func(a, b member) int { return strings.Compare(a.id, b.id) })
 	// An account that moves to another unit between two calls is found in both.
@@ -177,10 +181,13 @@ func (d Directory) under(ctx context.Context, o config.Organization) ([]types.Ac
 	}
 	w := walk{directory: d, seen: map[string]bool{}}
 	for _, id := range o.ExcludeOUs {
-		w.seen[id] = true
+		// A unit that is picked may lie below one that is left out, which wins.
+		if err := w.below(ctx, id, false); err != nil {
+			return nil, err
+		}
 	}
 	for _, id := range start {
-		if err := w.unit(ctx, id); err != nil {
+		if err := w.below(ctx, id, true); err != nil {
 			return nil, err
 		}
 	}
@@ -194,18 +201,21 @@ type walk struct {
 	found     []types.Account
 }
 
-func (w *walk) unit(ctx context.Context, id string) error {
+// below finds the accounts of a unit and of all below it; without take they are passed by, now and later.
+func (w *walk) below(ctx context.Context, id string, take bool) error {
 	if w.seen[id] {
 		return nil
 	}
 	w.seen[id] = true
-	accounts := organizations.NewListAccountsForParentPaginator(w.directory.Organization, &organizations.ListAccountsForParentInput{ParentId: &id})
-	for accounts.HasMorePages() {
-		page, err := accounts.NextPage(ctx)
-		if err != nil {
-			return explain("organizations:ListAccountsForParent", id, err)
+	if take {
+		accounts := organizations.NewListAccountsForParentPaginator(w.directory.Organization, &organizations.ListAccountsForParentInput{ParentId: &id})
+		for accounts.HasMorePages() {
+			page, err := accounts.NextPage(ctx)
+			if err != nil {
+				return explain("organizations:ListAccountsForParent", id, err)
+			}
+			w.found = append(w.found, page.Accounts...)
 		}
-		w.found = append(w.found, page.Accounts...)
 	}
 	units := organizations.NewListOrganizationalUnitsForParentPaginator(w.directory.Organization, &organizations.ListOrganizationalUnitsForParentInput{ParentId: &id})
 	for units.HasMorePages() {
@@ -214,7 +224,7 @@ func (w *walk) unit(ctx context.Context, id string) error {
 			return explain("organizations:ListOrganizationalUnitsForParent", id, err)
 		}
 		for _, unit := range page.OrganizationalUnits {
-			if err := w.unit(ctx, aws.ToString(unit.Id)); err != nil {
+			if err := w.below(ctx, aws.ToString(unit.Id), take); err != nil {
 				return err
 			}
 		}

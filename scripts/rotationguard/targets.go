@@ -113,6 +113,7 @@ func (f *lineFlags) sweepTargets(cmd *cobra.Command, scope rotation.Scope) error
 	outcome := report.Outcome{Mode: s.settings.Repair.Mode, At: now.UTC(), Notes: append(notes, list.Notes...)}
 	for _, failed := range list.Failed {
 		outcome.JoinFailed(failed.Account, failed.Name, failed.Region, report.Error(failed.Cause))
+		ended(cmd.ErrOrStderr(), &outcome, len(list.Failed)+len(list.Targets))
 	}
 	if err := s.all(ctx, list.Targets, firstOf(f.fleetFlags.concurrency, file.Concurrency, fleetConcurrency), &outcome, cmd.ErrOrStderr()); err != nil {
 		return err
@@ -155,6 +156,7 @@ func firstOf(values ...int) int {
 func (s *fleetSweep) all(ctx context.Context, targets []fleet.Target, concurrency int, outcome *report.Outcome, stderr io.Writer) error {
 	group, within := errgroup.WithContext(ctx)
 	group.SetLimit(concurrency)
+	all := len(outcome.Targets) + len(targets)
 	var mu sync.Mutex
 	for _, target := range targets {
 		group.Go(func() error {
@@ -172,12 +174,16 @@ func (s *fleetSweep) all(ctx context.Context, targets []fleet.Target, concurrenc
 				}
 				outcome.Join(target.Account, target.Name, target.Region, &part, "", nil)
 			}
-			last := &outcome.Targets[len(outcome.Targets)-1]
-			fmt.Fprintf(stderr, "rotationguard: %d/%d %s\n", len(outcome.Targets), len(targets), shorten(last.Line(), 400))
+			ended(stderr, outcome, all)
 			return nil
 		})
 	}
 	return group.Wait()
+}
+
+// ended says what became of the target that was joined last.
+func ended(stderr io.Writer, outcome *report.Outcome, all int) {
+	fmt.Fprintf(stderr, "rotationguard: %d/%d %s\n", len(outcome.Targets), all, shorten(outcome.Targets[len(outcome.Targets)-1].Line(), 400))
 }
 
 // one sweeps one target with its member role, as the caller's own account is swept.

@@ -33,3 +33,6 @@ func TestLongCompareWithFactsAgainstBruteForce(t *testing.T) {
 	t.Parallel()
 	factPairs(t, 10_000, 13_000)
 }
+
+// TestLongEveryStatementThatDiffersIsShown holds it on thousands of random pairs.
+func TestLongEveryStatementThatDiffersIsShown(t *testing.T) { shownPairs(t, 300_000, 306_000) }

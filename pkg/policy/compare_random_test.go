@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -195,24 +196,7 @@ func bruteForce(expected, actual Set, keys []keyPool, callers []Caller) (missing
 
 func bruteForceOn(expected, actual Set, keys []keyPool, callers []Caller, resources []string) (missing, excess *Request) {
 	a, b := Compile(expected), Compile(actual)
-	var contexts []map[string][]string
-	contexts = append(contexts, map[string][]string{})
-	for _, k := range keys {
-		var more []map[string][]string
-		for _, c := range contexts {
-			for _, values := range k.tried {
-				next := map[string][]string{}
-				for key, v := range c {
-					next[key] = v
-				}
-				if values != nil {
-					next[k.name] = values
-				}
-				more = append(more, next)
-			}
-		}
-		contexts = more
-	}
+	contexts := contextsOf(keys)
 	actions := tellingApart(triedActions, a, b)
 	var r Request
 	for _, action := range actions {
@@ -238,6 +222,85 @@ func bruteForceOn(expected, actual Set, keys []keyPool, callers []Caller, resour
 	}
 	return missing, excess
 }
+
+// contextsOf are all contexts of a small universe.
+func contextsOf(keys []keyPool) []map[string][]string {
+	contexts := []map[string][]string{{}}
+	for _, k := range keys {
+		var more []map[string][]string
+		for _, c := range contexts {
+			for _, values := range k.tried {
+				next := maps.Clone(c)
+				if values != nil {
+					next[k.name] = values
+				}
+				more = append(more, next)
+			}
+		}
+		contexts = more
+	}
+	return contexts
+}
+
+// unshown gathers the statements that grant a difference and are in no witness of a result.
+type unshown struct {
+	shown map[StatementRef]bool
+	refs  []StatementRef
+}
+
+func newUnshown(got *Result) *unshown {
+	u := &unshown{shown: map[StatementRef]bool{}}
+	for _, list := range [][]Witness{got.Missing, got.Excess} {
+		for i := range list {
+			for _, ref := range list[i].by() {
+				u.shown[ref] = true
+			}
+		}
+	}
+	return u
+}
+
+// differs takes in a request that only one side allows.
+func (u *unshown) differs(side *Compiled, r *Request) {
+	for _, ref := range side.Evaluate(r).By {
+		if !u.shown[ref] {
+			u.shown[ref], u.refs = true, append(u.refs, ref)
+		}
+	}
+}
+
+// shownPairs holds of random pairs that every statement that grants a difference is in a witness.
+func shownPairs(t *testing.T, from, to uint64) {
+	t.Helper()
+	for seed := from; seed < to; seed++ {
+		g := &generator{Rand: rand.New(rand.NewPCG(seed, 4))}
+		expected, actual := g.pair()
+		got := Compare(expected, actual, nil)
+		if got.Truncated {
+			continue
+		}
+		u, a, b := newUnshown(&got), Compile(expected), Compile(actual)
+		for _, action := range tellingApart(triedActions, a, b) {
+			x, y := named(a, action), named(b, action)
+			for _, resource := range triedResource {
+				for _, context := range contextsOf(g.keys) {
+					r := Request{Action: action, Resource: resource, Context: context}
+					switch p, q := x.Allows(&r), y.Allows(&r); {
+					case p && !q:
+						u.differs(a, &r)
+					case q && !p:
+						u.differs(b, &r)
+					}
+				}
+			}
+		}
+		if len(u.refs) > 0 {
+			t.Fatalf("seed %d: no witness shows what %v differ in\n%s%s", seed, u.refs, describe(expected), describe(actual))
+		}
+	}
+}
+
+func TestEveryStatementThatDiffersIsShown(t *testing.T) { shownPairs(t, 200_000, 200_300) }
 
 // named is a set without the statements that do not speak of an action; the others speak of every action.
 func named(c *Compiled, action string) *Compiled {

@@ -297,24 +297,7 @@ func factPairs(t *testing.T, from, to uint64) {
 // bruteForce tries every request. unseen are the statements that grant a difference and are shown by no witness of the result.
 func (w *factWorld) bruteForce(expected, actual Set, got *Result) (missing, excess *Request, unseen []StatementRef) {
 	a, b := Compile(expected), Compile(actual)
-	shown := map[StatementRef]bool{}
-	for i := range got.Missing {
-		for _, ref := range got.Missing[i].Expected.By {
-			shown[ref] = true
-		}
-	}
-	for i := range got.Excess {
-		for _, ref := range got.Excess[i].Actual.By {
-			shown[ref] = true
-		}
-	}
-	differs := func(side *Compiled, r *Request) {
-		for _, ref := range side.Evaluate(r).By {
-			if !shown[ref] {
-				shown[ref], unseen = true, append(unseen, ref)
-			}
-		}
-	}
+	u := newUnshown(got)
 	several := func(name string) bool {
 		for _, set := range []Set{expected, actual} {
 			for _, s := range set.Identity[0].Statements {
@@ -341,17 +324,17 @@ func (w *factWorld) bruteForce(expected, actual Set, got *Result) (missing, exce
 						}
 						if p {
 							missing = &r
-							differs(a, &r)
+							u.differs(a, &r)
 						} else {
 							excess = &r
-							differs(b, &r)
+							u.differs(b, &r)
 						}
 					}
 				}
 			}
 		}
 	}
-	return missing, excess, unseen
+	return missing, excess, u.refs
 }
 
 // TestCompareWithFactsAgainstBruteForce: what the facts rule out is no difference, and what they leave is seen.

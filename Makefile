@@ -131,6 +131,10 @@ bench-scale: ## sweeps of accounts of up to 100,000 secrets with AWS's quotas an
 bench-function: ## the built function: package, initialization, and memory for 1,000 to 100,000 secrets
 	@$(CLEAN_ENV) go test -run '^$$' -bench Function -benchtime 1x -timeout 30m ./functions/sweep
 
+.PHONY: bench-target
+bench-target: emulators ## how long the built function takes for one target of a fleet, at AWS's own pace: two minutes
+	@$(CLEAN_ENV) go test -run '^$$' -bench Target -benchtime 3x -timeout 30m ./functions/sweep
+
 .PHONY: bench-page
 bench-page: browser ## how long Chromium takes to open, scroll and search the HTML report of 10,000 secrets
 	@$(CLEAN_ENV) go test -run '^$$' -bench PageInChromium -benchtime 1x ./pkg/report

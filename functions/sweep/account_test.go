@@ -97,7 +97,7 @@ func (a *demoAccount) addWriter(t *testing.T) string {
 }
 
 // addTable makes the ledger's table as infra does, and gives its name.
-func (a *demoAccount) addTable(t *testing.T) string {
+func (a *demoAccount) addTable(t testing.TB) string {
 	t.Helper()
 	const name = "rotationguard-ledger"
 	text := types.ScalarAttributeTypeS

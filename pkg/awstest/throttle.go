@@ -89,6 +89,24 @@ func (a *Account) Delay(m Match, by time.Duration) {
 	a.state.weather.delays = append(a.state.weather.delays, delayed{match: m, by: by})
 }
 
+// latencies are how long AWS takes to answer, in round numbers as seen from the same Region.
+var latencies = []delayed{
+	{Match{Service: "*", Operation: "*"}, 20 * time.Millisecond},
+	{Match{Service: "secretsmanager", Operation: "ListSecrets"}, 150 * time.Millisecond},
+	{Match{Service: "lambda", Operation: "*"}, 40 * time.Millisecond},
+	{Match{Service: "lambda", Operation: "ListFunctions"}, 300 * time.Millisecond},
+	{Match{Service: "iam", Operation: "*"}, 60 * time.Millisecond},
+	{Match{Service: "iam", Operation: "GetAccountAuthorizationDetails"}, 800 * time.Millisecond},
+	{Match{Service: "tag", Operation: "*"}, 200 * time.Millisecond},
+}
+
+// DelayAsAWS makes answers take as long as AWS's do, so many times, and for the way to a caller who is far away besides.
+func (a *Account) DelayAsAWS(times int, far time.Duration) {
+	for _, l := range latencies {
+		a.Delay(l.match, time.Duration(times)*l.by+far)
+	}
+}
+
 func (w *weather) rate() float64 {
 	if w.speed <= 0 {
 		return 1

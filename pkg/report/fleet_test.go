@@ -67,6 +67,14 @@ func TestFleetIsNeverBetterThanWhatWasRead(t *testing.T) {
 	}
 	nothing := &Outcome{}
 	nothing.JoinFailed("333333333333", "", "", Error{Call: "account:ListRegions", Resource: "333333333333", Code: "AccessDeniedException"})
+	if story := nothing.Story(); story != "0 of 1 target swept. 1 failed: nothing is known of their secrets." {
+		t.Errorf("of a fleet without a result is told %q", story)
+	}
+	nothing.Join("111111111111", "", "eu-west-1", &Outcome{}, "", nil)
+	if story := nothing.Story(); !strings.HasSuffix(story, "No secret of the targets that were swept is rotated by a function.") {
+		t.Errorf("of a fleet with a target that failed is told %q", story)
+	}
+	nothing.Targets = nothing.Targets[:1]
 	if nothing.ExitCode() != ExitFailed || nothing.HasDrift() || nothing.WorstVerdict() != drift.Unknown {
 		t.Errorf("a fleet without a result has exit code %d", nothing.ExitCode())
 	}

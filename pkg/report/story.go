@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/rotationguard/rotationguard/pkg/drift"
 	"github.com/rotationguard/rotationguard/pkg/repair"
@@ -10,6 +11,13 @@ import (
 // Story is the outcome in a sentence or two: how many secrets are in sync, and what breaks soonest.
 func (o *Outcome) Story() string {
 	if o.Fleet() {
+		by, _ := o.targets()
+		switch {
+		case by[TargetFailed] == len(o.Targets):
+			return strings.TrimSpace(o.fleetStory())
+		case by[TargetFailed] > 0:
+			return o.fleetStory() + o.story("the targets that were swept")
+		}
 		return o.fleetStory() + o.story("these targets")
 	}
 	return o.story("this account and Region")

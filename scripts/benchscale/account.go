@@ -162,17 +162,3 @@ func fullTags(i int) []awstest.Tag {
 	}
 	return tags
 }
-
-// latencies are how long AWS takes to answer, in round numbers as seen from the same Region.
-var latencies = []struct {
-	service, operation string
-	by                 time.Duration
-}{
-	{"*", "*", 20 * time.Millisecond},
-	{"secretsmanager", "ListSecrets", 150 * time.Millisecond},
-	{"lambda", "*", 40 * time.Millisecond},
-	{"lambda", "ListFunctions", 300 * time.Millisecond},
-	{"iam", "*", 60 * time.Millisecond},
-	{"iam", "GetAccountAuthorizationDetails", 800 * time.Millisecond},
-	{"tag", "*", 200 * time.Millisecond},
-}

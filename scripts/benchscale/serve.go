@@ -99,9 +99,7 @@ func besiege(a *awstest.Account, w weather, speed float64) {
 	case slow:
 		by = 10
 	}
-	for _, l := range latencies {
-		a.Delay(awstest.Match{Service: l.service, Operation: l.operation}, time.Duration(by)*l.by)
-	}
+	a.DelayAsAWS(by, 0)
 	a.Throttle(quotas)
 	a.Speed(speed)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -81,6 +82,9 @@ func (f *lineFlags) sweepTargets(cmd *cobra.Command, scope rotation.Scope) error
 	if err != nil {
 		return err
 	}
+	if err := checkRegions(&file); err != nil {
+		return err
+	}
 	s := &fleetSweep{flags: f, scope: scope, run: repair.NewRun(now)}
 	var notes []string
 	if s.config, s.settings, notes, err = f.settings(cmd.ErrOrStderr(), now); err != nil {
@@ -124,6 +128,22 @@ func (f *lineFlags) sweepTargets(cmd *cobra.Command, scope rotation.Scope) error
 		return err
 	}
 	return exitWith(outcome.ExitCode())
+}
+
+// checkRegions refuses a Region that is mistyped, for which every target would wait in vain.
+func checkRegions(t *config.Targets) error {
+	lists := map[string][]string{"": t.Regions}
+	for i := range t.Targets {
+		lists[fmt.Sprintf("targets[%d].", i)] = t.Targets[i].Regions
+	}
+	for _, of := range slices.Sorted(maps.Keys(lists)) {
+		for i, region := range lists[of] {
+			if err := checkRegion(region); err != nil {
+				return t.ProblemAt(fmt.Sprintf("%sregions[%d]", of, i), err)
+			}
+		}
+	}
+	return nil
 }
 
 // tellUnswept tells of the targets of which nothing is known: no ledger is opened for them, so it is told in every run. All others are told of

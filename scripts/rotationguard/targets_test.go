@@ -190,12 +190,14 @@ func TestTargetsAreRefusedBeforeAnythingIsRead(t *testing.T) {
 	b.writes("targets.yaml", fleetTargets+"  - {account: \"200000000001\"}\n")
 	b.writes("other.yaml", "member: {role: other}\n")
 	b.writes("repair.yaml", "mode: repair\n")
+	b.writes("mistyped.yaml", "role_name: a\ntargets:\n  - {account: \"200000000001\", regions: [eu-west-1, eu-wset-1]}\n")
 	b.writes("bad.yaml", "targets:\n  - {acount: \"200000000001\"}\n")
 	for _, tt := range []struct {
 		args []string
 		want string
 	}{
 		{[]string{"--targets", "none.yaml"}, "none.yaml: no such file"},
+		{[]string{"--targets", "mistyped.yaml"}, "mistyped.yaml:3:52: targets[0].regions[1]: there is no Region \"eu-wset-1\": did you mean eu-west-1?"},
 		{[]string{"--targets", "bad.yaml"}, "bad.yaml:2:6: targets[0].acount: unknown field"},
 		{[]string{"--targets", "targets.yaml", "--config", "other.yaml"}, "targets.yaml:1:1: role_name: audit/rotationguard-member is not the configured member role other"},
 		{[]string{"--targets", "targets.yaml", "--config", "repair.yaml"}, "member.writer_role"},

@@ -62,8 +62,9 @@ func BenchmarkTarget(b *testing.B) {
 func benchTarget(b *testing.B, functions int, far time.Duration, environ []string, used *usage) {
 	a := awstest.New(b, awstest.Options{ID: account.ID, Region: account.Region})
 	run := fmt.Sprintf("r-%d-%d", functions, far.Milliseconds())
-	id := func(i int) string { return fmt.Sprintf("3000000%05d", i) }
-	for i := range b.N + 1 {
+	id := func(i int) string { return fmt.Sprintf("3%03d%03d%05d", functions, far.Milliseconds(), i) }
+	const targets = 16
+	for i := range targets + 1 {
 		peer := a.Peer(id(i))
 		if err := fleet.AddMember(b.Context(), peer.Config(), account.ID); err != nil {
 			b.Fatal(err)
@@ -86,12 +87,12 @@ func benchTarget(b *testing.B, functions int, far time.Duration, environ []strin
 		}
 		return time.Since(started)
 	}
-	first := invoke(b.N)
+	first := invoke(targets)
 	used.reset()
 	var all time.Duration
 	i := 0
 	for b.Loop() {
-		all += invoke(i)
+		all += invoke(i % targets)
 		i++
 	}
 	calls := 0

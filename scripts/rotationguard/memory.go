@@ -59,12 +59,11 @@ func (f *memoryFlags) open(cmd *cobra.Command, needCaller bool) (ledger.Ledger, 
 		return nil, id, err
 	}
 	l, err := there.ledger(cmd.Context(), &f.ledgerFlag, &c)
-	if file, ok := l.(*ledger.File); ok && err == nil {
-		f.where = file.Path()
-	} else {
-		f.where = "table " + c.Ledger.Table
+	if err != nil {
+		return nil, id, err
 	}
-	return l, there.id, err
+	f.where = placeOf(l, &c)
+	return l, there.id, nil
 }
 
 // of is whose ledger was opened.
@@ -308,57 +307,4 @@ func (f *memoryFlags) removeExemption(cmd *cobra.Command, id string) error {
 	}
 	_, err = fmt.Fprintln(cmd.OutOrStdout(), id+": removed")
 	return err
-}
-
-func newPauseCommand() *cobra.Command {
-	f := &memoryFlags{}
-	var reason string
-	cmd := &cobra.Command{
-		Use:   "pause",
-		Short: "Stop all writing until \"rotationguard resume\"",
-		Example: `  rotationguard pause --reason "incident 4711"
-  rotationguard pause --reason "incident 4711" --target 111122223333/eu-west-1`,
-		Long: `Puts a mark into the ledger that is looked at before every single write. Reports go on.`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			l, id, err := f.open(cmd, true)
-			if err != nil {
-				return err
-			}
-			defer l.Close()
-			if err := l.Pause(cmd.Context(), ledger.Pause{By: id.caller, Reason: reason, At: time.Now().UTC()}); err != nil {
-				return err
-			}
-			p, err := l.Paused(cmd.Context())
-			if err != nil || p == nil {
-				return err
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "paused since %s by %s, for every run with the ledger of %s (%s)\n", p.At.UTC().Format(time.RFC3339), p.By, f.of(id), f.where)
-			return err
-		},
-	}
-	f.register(cmd)
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever finds it paused")
-	return cmd
-}
-
-func newResumeCommand() *cobra.Command {
-	f := &memoryFlags{}
-	cmd := &cobra.Command{
-		Use: "resume", Short: "Let repair write again", Example: "  rotationguard resume", Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			l, id, err := f.open(cmd, false)
-			if err != nil {
-				return err
-			}
-			defer l.Close()
-			if err := l.Resume(cmd.Context()); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "repair may write again with the ledger of %s (%s)\n", f.of(id), f.where)
-			return err
-		},
-	}
-	f.register(cmd)
-	return cmd
 }

@@ -96,6 +96,27 @@ func TestOneTargetIsWorkedOnAsTheFleetDoes(t *testing.T) {
 	on("report").wants(t, 0)
 }
 
+func TestAllTargetsArePausedAtOnce(t *testing.T) {
+	b, ids := newRepairingFleet(t)
+	b.on("sweep", "--targets", "targets.yaml").wants(t, 2, "4/4 ") // each leaves a ledger
+	b.writes("more.yaml", fleetTargets+"  - {account: \""+ids[0]+"\"}\n  - {account: \"200000000009\", regions: [eu-west-1]}\n")
+	if text := b.on("pause", "--reason", "incident", "--targets", "targets.yaml").wants(t, 0).stdout; strings.Count(text, "paused since ") != 4 {
+		t.Errorf("paused are:\n%s", text)
+	}
+	text := b.on("sweep", "--targets", "targets.yaml", "--config", "repair.yaml").wants(t, 2, "4/4 ").stdout
+	if !strings.Contains(text, "incident") || strings.Contains(text, "  done ") {
+		t.Errorf("a fleet that is paused:\n%s", text)
+	}
+	// A target without a ledger is told of, and holds up no other.
+	if got := b.on("resume", "--targets", "more.yaml").wants(t, 1, "200000000009/eu-west-1: there is no ledger of 200000000009/eu-west-1"); strings.Count(got.stdout, "repair may write again") != 2 {
+		t.Errorf("resumed are:\n%s", got.stdout)
+	}
+	b.on("resume", "--targets", "targets.yaml").wants(t, 0)
+	if text := b.on("sweep", "--targets", "targets.yaml", "--config", "repair.yaml").wants(t, 2, "4/4 ").stdout; !strings.Contains(text, "  done ") {
+		t.Errorf("a fleet that goes on:\n%s", text)
+	}
+}
+
 func TestOnlyATargetOfTheFleetIsWorkedOn(t *testing.T) {
 	b, ids := newRepairingFleet(t)
 	b.writes("organization.yaml", "role_name: "+fleet.Member+"\nregions: [eu-central-1]\norganization: {id: o-a1b2c3d4e5, exclude: [\""+ids[0]+"\"]}\n")

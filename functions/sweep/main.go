@@ -9,15 +9,15 @@ import (
 	"context"
 	"log/slog"
 	"os"
-	"runtime/debug"
-	"strconv"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/rotationguard/rotationguard/pkg/sweep"
 )
 
 func main() {
-	limitMemory(os.Getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"))
+	sweep.Frugal()
 	slog.SetDefault(newLogger(os.Stderr, os.Getenv))
 	deployed, err := readDeployment(os.Getenv)
 	if err != nil {
@@ -28,12 +28,4 @@ func main() {
 		lambda.Start(broken{err})
 	}
 	lambda.Start(newHandler(deployed, cfg))
-}
-
-// limitMemory lets the garbage collector work harder before the function's memory, in MiB, is used up: Lambda ends a process that takes more (Lambda
-// Developer Guide, "Configure Lambda function memory").
-func limitMemory(size string) {
-	if mib, err := strconv.ParseInt(size, 10, 64); err == nil && mib > 0 {
-		debug.SetMemoryLimit(mib << 20 / 5 * 4)
-	}
 }

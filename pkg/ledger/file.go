@@ -380,17 +380,20 @@ func (f *File) ObserveFindings(_ context.Context, s Sighting) ([]Transition, err
 }
 
 func (f *File) putFindings(records []FindingRecord) error {
-	if len(records) == 0 {
-		return nil
-	}
-	return f.update(func(tx *bolt.Tx) error {
-		for _, r := range records {
-			if err := put(tx, bucketFindings, []byte(r.Finding.ID), r); err != nil {
-				return err
+	for some := range slices.Chunk(records, atOnce) { // what one transaction writes is in memory at once
+		err := f.update(func(tx *bolt.Tx) error {
+			for i := range some {
+				if err := put(tx, bucketFindings, []byte(some[i].Finding.ID), some[i]); err != nil {
+					return err
+				}
 			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // Told implements Ledger.

@@ -41,6 +41,7 @@ type Outcome struct {
 
 	quiet  *quiet                 // secrets without findings of an account that has many
 	tags   int                    // bytes of tags of the secrets in Secrets
+	needs  [][]need               // of these, each once
 	shared map[string]*sharedNote // a fleet's notes while its targets are joined
 }
 

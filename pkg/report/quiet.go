@@ -100,8 +100,17 @@ func (o *Outcome) add(s Secret) {
 	for key, value := range s.Tags {
 		o.tags += len(key) + len(value)
 	}
-	s.Tags = shared(s.Tags)
+	s.Tags, s.needs = shared(s.Tags), o.sharedNeeds(s.needs)
 	o.Secrets = append(o.Secrets, s)
+}
+
+// sharedNeeds are the same needs, in memory once: few differ.
+func (o *Outcome) sharedNeeds(needs []need) []need {
+	if i := slices.IndexFunc(o.needs, func(n []need) bool { return slices.Equal(n, needs) }); i >= 0 {
+		return o.needs[i]
+	}
+	o.needs = append(o.needs, needs)
+	return needs
 }
 
 // shared are the same tags, with keys and values that tags of other secrets have in memory already: they are much the same all over an account.

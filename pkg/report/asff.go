@@ -53,7 +53,7 @@ func SecurityFinding(r *ledger.FindingRecord, state ledger.State, owner Secret, 
 		s.RecordState = types.RecordStateArchived
 	case ledger.Standing, ledger.Flapping:
 	}
-	if f.Rule == RuleUnread && s.RecordState == types.RecordStateActive {
+	if unjudged(f) && s.RecordState == types.RecordStateActive {
 		s.Compliance.Status = types.ComplianceStatusWarning // "some information is missing"
 	}
 	if f.Fix != nil {
@@ -68,6 +68,9 @@ func SecurityFinding(r *ledger.FindingRecord, state ledger.State, owner Secret, 
 
 // RuleUnread is the rule of the finding that something cannot be judged: the ledger has it, so that it is told once, and told when it is over.
 const RuleUnread = "unread"
+
+// unjudged says whether a finding is that something could not be judged: no right is known to be missing.
+func unjudged(f *drift.Finding) bool { return f.Rule == RuleUnread || f.Rule == RuleUnswept }
 
 func asffSeverity(s drift.Severity) types.SeverityLabel {
 	switch s {
@@ -87,7 +90,7 @@ func asffSeverity(s drift.Severity) types.SeverityLabel {
 // asffHeadline says in a few words what is wrong with what.
 func asffHeadline(f *drift.Finding) string {
 	what := "Secrets Manager rotation: " + string(f.Direction) + " right"
-	if f.Rule == RuleUnread {
+	if unjudged(f) {
 		what = "Secrets Manager rotation: cannot be judged"
 	}
 	return inert(what + ": " + f.Rule + " on " + shortARN(cmp.Or(f.Secret, f.Subject)))
@@ -132,7 +135,11 @@ func asffFields(f *drift.Finding, owner *Secret, r *ledger.FindingRecord) map[st
 // asffResourcesOf are the things that a finding is about. There is always one.
 func asffResourcesOf(f *drift.Finding, owner *Secret, region string) []types.Resource {
 	var all []types.Resource
-	for _, arn := range []rotation.ARN{f.Subject, f.Secret, f.Function, owner.ARN} {
+	things := []rotation.ARN{f.Subject, f.Secret, f.Function, owner.ARN}
+	if f.Kind == KindTarget {
+		things = nil // its account
+	}
+	for _, arn := range things {
 		id := cut(inert(string(arn)), asffField)
 		if id == "" || slices.ContainsFunc(all, func(r types.Resource) bool { return *r.Id == id }) {
 			continue
@@ -208,7 +215,8 @@ type Found struct {
 	Secret  Secret // of a principal it has account, Region, verdict and reason only
 }
 
-// Found are all findings of an outcome, remarks left out, each once, by their id. A secret that cannot be judged is one too.
+// Found are all findings of an outcome, remarks left out, each once, by their id. A secret that cannot be judged is one too, and so is a fleet's target that was not swept as a
+// whole.
 func (o *Outcome) Found() []Found {
 	var all []Found
 	seen := map[string]bool{}
@@ -248,6 +256,12 @@ func (o *Outcome) Found() []Found {
 		}
 		if p.Verdict == drift.Unknown {
 			add(NewUnread(o.Account, drift.KindOperator, p.Principal, "", p.Reason), s)
+		}
+	}
+	for i := range o.Targets {
+		if t := &o.Targets[i]; t.Status != TargetSwept {
+			// An account whose Regions could not even be listed is in none; the API that lists them is in this one.
+			add(NewUnswept(t), &Secret{Verdict: drift.Unknown, Reason: t.Cause, Account: t.Account, Region: cmp.Or(t.Region, "us-east-1")})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b Found) int { return cmp.Compare(a.Finding.ID, b.Finding.ID) })

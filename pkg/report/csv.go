@@ -10,9 +10,11 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/rotationguard/rotationguard/pkg/drift"
 )
 
-// WriteCSV writes one line for each secret, for a spreadsheet. A cell that a spreadsheet would compute is made text by an apostrophe.
+// WriteCSV writes one line for each secret, and one for each target of a fleet of which nothing is known, for a spreadsheet. A cell that a spreadsheet would compute is made text by an apostrophe.
 // Source: OWASP, "CSV Injection".
 func (o *Outcome) WriteCSV(w io.Writer) error {
 	out := csv.NewWriter(w)
@@ -35,6 +37,11 @@ func (o *Outcome) WriteCSV(w io.Writer) error {
 			cmp.Or(s.Account, o.Account), cmp.Or(s.Region, o.Region), s.Name, string(s.ARN), string(s.Kind), string(s.FunctionARN), string(s.RoleARN), string(s.Strategy), string(s.Verdict),
 			works, next, s.Reason, strings.Join(ids, " "),
 		})
+	}
+	for i := range o.Targets {
+		if t := &o.Targets[i]; t.Status == TargetFailed {
+			rows = append(rows, []string{t.Account, t.Region, "", "", string(KindTarget), "", "", "", string(drift.Unknown), "unknown", "", t.Cause, NewUnswept(t).ID})
+		}
 	}
 	for _, row := range rows {
 		for i := range row {

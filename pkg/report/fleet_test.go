@@ -174,6 +174,9 @@ func TestFleetInEveryForm(t *testing.T) {
 	if !strings.Contains(table.String(), "\n222222222222,eu-west-1,prod/db,") {
 		t.Errorf("the table:\n%s", table.String())
 	}
+	if !strings.Contains(table.String(), "\n333333333333,eu-west-1,,,target,,,,unknown,unknown,,\"sts:AssumeRole on ") {
+		t.Errorf("the table has nothing of the target that failed:\n%s", table.String())
+	}
 	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(Schema))
 	if err != nil {
 		t.Fatal(err)

@@ -101,7 +101,13 @@ func (o *Outcome) WriteJUnit(w io.Writer) error {
 		}
 		suite("", "").Cases = append(suite("", "").Cases, test)
 	}
-	for _, e := range o.Errors {
+	for i := range o.Targets {
+		if t := &o.Targets[i]; t.Status == TargetFailed {
+			into := suite(t.Account, t.Region)
+			into.Cases = append(into.Cases, junitCase{Name: inert(t.where()), Class: string(KindTarget), Error: &junitProblem{string(TargetFailed), inert(t.Cause), ""}})
+		}
+	}
+	for _, e := range o.unsaid() {
 		into := suite("", "")
 		into.Cases = append(into.Cases, junitCase{Name: inert(strings.TrimSpace(e.Call + " on " + e.Resource)), Class: "read", Error: &junitProblem{cmp.Or(inert(e.Code), "error"), e.String(), ""}})
 	}

@@ -121,7 +121,7 @@ func ocsfOf(found *Found, o *Outcome, version string) ocsfEvent {
 	if rule, ok := drift.RuleOf(f.Rule); ok {
 		e.Compliance.Desc, e.Compliance.Standards = rule.Title+". "+rule.Says, rule.Sources
 	}
-	if f.Rule == RuleUnread {
+	if unjudged(f) {
 		e.Compliance.StatusID, e.Compliance.Status = 2, "Warning"
 	}
 	if f.Exempt != "" {

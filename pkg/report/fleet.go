@@ -215,15 +215,20 @@ func (t *text) fleetTargets(o *Outcome) {
 				where += ", " + o.Targets[i+1].Region
 			}
 			t.labelled(pad("failed", labelWidth), red, inert(where+": "+target.Cause))
-		case target.Status == TargetIncomplete || target.Verdict != nil && Drift(*target.Verdict):
-			t.labelled(pad(string(target.worst()), labelWidth), verdictColor(target.worst()), inert(target.where()+": "+target.counts()))
-		default:
+		case target.quiet():
 			quiet++
+		default:
+			t.labelled(pad(string(target.worst()), labelWidth), verdictColor(target.worst()), inert(target.where()+": "+target.counts()))
 		}
 	}
 	if quiet > 0 {
 		t.labelled(pad(fmt.Sprint(quiet), labelWidth), dim, "with nothing worse than in sync (--output json lists them)")
 	}
+}
+
+// quiet says whether all of the target was read and nothing in it is worse than in sync.
+func (t *Target) quiet() bool {
+	return t.Status == TargetSwept && (t.Verdict == nil || !Drift(*t.Verdict))
 }
 
 // failedAlike says whether another target is of the same account and failed for the same reason.

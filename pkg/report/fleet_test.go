@@ -166,10 +166,21 @@ func TestFleetInEveryForm(t *testing.T) {
 	if !strings.Contains(wide.String(), "broken    222222222222 eu-west-1  prod/db") {
 		t.Errorf("the wide table:\n%s", wide.String())
 	}
-	for _, want := range []string{"1 of 4 targets failed; of what was read: 1 of 3 rotating secrets cannot rotate", `<small class="soft">222222222222 eu-west-1</small> prod/db`, `<h2 id="targets">`, "AccessDenied: not authorized"} {
+	for _, want := range []string{"1 of 4 targets failed; of what was read: 1 of 3 rotating secrets cannot rotate", `<small class="soft">222222222222 eu-west-1</small> prod/db`, `<h2 id="targets">`, "AccessDenied: not authorized",
+		`">prod/db in 222222222222 eu-west-1</a>`} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("the page does not say %q", want)
 		}
+	}
+	// Whoever has thousands of targets finds first what failed, then what is worse than in sync; the others are folded.
+	_, listed, _ := strings.Cut(page.String(), `<h2 id="targets">`)
+	last := -1
+	for _, want := range []string{">333333333333</span>", ">222222222222</span>", ">us-east-1</td>", "<summary>1 with nothing worse than in sync</summary>", ">111111111111</span> </td><td class=\"id short\">eu-west-1</td>"} {
+		at := strings.Index(listed, want)
+		if at <= last {
+			t.Errorf("%q is at %d of the page's targets, after %d", want, at, last)
+		}
+		last = at
 	}
 	if !strings.Contains(table.String(), "\n222222222222,eu-west-1,prod/db,") {
 		t.Errorf("the table:\n%s", table.String())

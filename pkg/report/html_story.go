@@ -174,7 +174,7 @@ func (p *page) Soonest() []pageSoon {
 		if len(all) == soonShown {
 			break
 		}
-		v := pageSoon{Anchor: secretAnchor(s.ARN), Name: secretName(s), Verdict: s.Verdict, Why: sentence(brief(inert(s.Reason)))}
+		v := pageSoon{Anchor: secretAnchor(s.ARN), Name: s.named(), Verdict: s.Verdict, Why: sentence(brief(inert(s.Reason)))}
 		v.Due, v.Overdue = due(s, p.outcome.At)
 		if s.NextRotation != nil {
 			v.Next = newPageTime(*s.NextRotation)
@@ -213,7 +213,7 @@ func (p *page) SoonestMore() int { return max(len(p.soonest())-soonShown, 0) }
 func (p *page) Quiet() string {
 	for _, s := range p.outcome.WithVerdict(func(v drift.Verdict) bool { return v == drift.InSync || v == drift.Drifted }) {
 		if text, overdue := due(s, p.outcome.At); s.NextRotation != nil && text != "" && !overdue {
-			return fmt.Sprintf("Nothing is known to break. The next rotation is that of %s, %s.", secretName(s), text)
+			return fmt.Sprintf("Nothing is known to break. The next rotation is that of %s, %s.", s.named(), text)
 		}
 	}
 	return "Nothing is known to break."
@@ -225,7 +225,7 @@ func (p *page) Overdue() []pageOverdue {
 	for _, s := range p.order {
 		if s.Rotate != "" {
 			text, _ := due(s, p.outcome.At)
-			all = append(all, pageOverdue{Anchor: secretAnchor(s.ARN), Name: secretName(s), Due: text, Command: inert(s.Rotate)})
+			all = append(all, pageOverdue{Anchor: secretAnchor(s.ARN), Name: s.named(), Due: text, Command: inert(s.Rotate)})
 		}
 	}
 	return all

@@ -194,6 +194,7 @@ func (s *fleetSweep) all(ctx context.Context, targets []fleet.Target, concurrenc
 				}
 				outcome.Join(target.Account, target.Name, target.Region, &part, "", nil)
 			}
+			_ = part.Close() // it has been joined
 			ended(stderr, outcome, all)
 			return nil
 		})

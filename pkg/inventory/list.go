@@ -45,11 +45,26 @@ type lister struct {
 	strings map[rotation.ARN]rotation.ARN
 }
 
-// list pages through every secret of the account, those scheduled for deletion too: they are skipped with that reason rather than
-// missing from the report. A page may be empty and still not be the last.
+// list gives every secret of the account, from its pages or as an earlier part of the run has listed it.
 func (r *run) list(ctx context.Context, scope rotation.Scope) ([]waiting, error) {
 	l := &lister{run: r, scope: scope, named: map[string]bool{}, strings: map[rotation.ARN]rotation.ARN{}}
+	read := l.pages
+	if scope.Listed != nil {
+		read = l.recall
+	}
+	if err := read(ctx); err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(l.kept, func(a, b waiting) int { return cmp.Compare(a.arn, b.arn) })
+	// A secret made or deleted while the pages are read can move another one to two pages.
+	return slices.CompactFunc(l.kept, func(a, b waiting) bool { return a.arn == b.arn }), nil
+}
+
+// pages pages through every secret of the account, those scheduled for deletion too: they are skipped with that reason rather than
+// missing from the report. A page may be empty and still not be the last.
+func (l *lister) pages(ctx context.Context) error {
 	var (
+		r     = l.run
 		token *string
 		seen  = map[string]int{}
 		done  int
@@ -59,13 +74,13 @@ func (r *run) list(ctx context.Context, scope rotation.Scope) ([]waiting, error)
 			MaxResults: aws.Int32(listPage), NextToken: token, IncludePlannedDeletion: aws.Bool(true),
 		})
 		if err != nil {
-			return nil, r.home.clients.accountError("listing secrets", err)
+			return r.home.clients.accountError("listing secrets", err)
 		}
 		token = page.NextToken
 		more := aws.ToString(token) != ""
 		for i := range page.SecretList {
 			if err := l.take(listed(page.SecretList[i]), more); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		done += len(page.SecretList)
@@ -74,15 +89,35 @@ func (r *run) list(ctx context.Context, scope rotation.Scope) ([]waiting, error)
 			break
 		}
 		if seen[*token]++; seen[*token] > sameToken {
-			return nil, &AccountError{Trouble: TroubleOther, Line: "listing secrets: ListSecrets gives the same page token again and again, so the list would never end"}
+			return &AccountError{Trouble: TroubleOther, Line: "listing secrets: ListSecrets gives the same page token again and again, so the list would never end"}
 		}
 	}
-	if err := l.describe(ctx); err != nil {
-		return nil, err
+	return l.describe(ctx)
+}
+
+// recall takes what an earlier part of the run has listed.
+func (l *lister) recall(context.Context) error {
+	done := 0
+	for s, err := range l.scope.Listed {
+		if err != nil {
+			return err
+		}
+		if account := s.ARN.Parts().Account; account != "" && done == 0 {
+			l.run.account = account
+		}
+		w, err := l.keep(&s)
+		if err != nil {
+			return err
+		}
+		if !l.scope.Seen[w.arn] {
+			l.run.early.add(w, true)
+		}
+		if done++; done%listPage == 0 {
+			l.run.reader.progress(Progress{Stage: StageSecrets, Done: done})
+		}
 	}
-	slices.SortStableFunc(l.kept, func(a, b waiting) int { return cmp.Compare(a.arn, b.arn) })
-	// A secret made or deleted while the pages are read can move another one to two pages.
-	return slices.CompactFunc(l.kept, func(a, b waiting) bool { return a.arn == b.arn }), nil
+	l.run.reader.progress(Progress{Stage: StageSecrets, Done: done})
+	return nil
 }
 
 // take takes a secret of a page; more says that it is not the last page.
@@ -109,6 +144,11 @@ func (l *lister) take(s rotation.Secret, more bool) error {
 
 // keep sets a secret aside.
 func (l *lister) keep(s *rotation.Secret) (*waiting, error) {
+	if l.scope.OnListed != nil {
+		if err := l.scope.OnListed(s); err != nil {
+			return nil, err
+		}
+	}
 	w, err := l.run.wait(s, l.scope.All() || picks(l.scope, s))
 	if err != nil {
 		return nil, err

@@ -12,8 +12,10 @@ import (
 	"github.com/rotationguard/rotationguard/pkg/rotation"
 )
 
-// partLine is one line of a part: the list of secrets that goes with the groups behind it, a group, or the end.
+// partLine is one line of a part: a secret as it was listed, in the first part only and before all else; the list of secrets that goes with the groups
+// behind it; a group; or the end.
 type partLine struct {
+	Secret *rotation.Secret  `json:"secret,omitempty"`
 	Listed *rotation.Listing `json:"listed,omitempty"`
 	Group  *rotation.Group   `json:"group,omitempty"`
 	End    *partEnd          `json:"end,omitempty"`
@@ -38,6 +40,14 @@ type PartWriter struct {
 func NewPartWriter(w io.Writer) *PartWriter {
 	z, _ := gzip.NewWriterLevel(w, gzip.BestSpeed) // the level is a good one
 	return &PartWriter{zip: z, out: json.NewEncoder(z)}
+}
+
+// List stores a secret as it was listed.
+func (p *PartWriter) List(s *rotation.Secret) error {
+	if err := p.out.Encode(partLine{Secret: s}); err != nil {
+		return fmt.Errorf("storing what was listed: %w", err)
+	}
+	return nil
 }
 
 // Add stores a group.
@@ -66,6 +76,39 @@ func (p *PartWriter) Close(last bool) error {
 	return nil
 }
 
+// ReadListed gives the secrets that the first part has listed. What is no whole list of the account ends in an error.
+func ReadListed(r io.Reader) iter.Seq2[rotation.Secret, error] {
+	return func(yield func(rotation.Secret, error) bool) {
+		fail := func(err error) {
+			yield(rotation.Secret{}, fmt.Errorf("reading what an earlier part has listed: %w", err))
+		}
+		z, err := gzip.NewReader(r)
+		if err != nil {
+			fail(err)
+			return
+		}
+		read := 0
+		for in := json.NewDecoder(bufio.NewReader(z)); ; read++ {
+			var line partLine
+			if err := in.Decode(&line); err != nil {
+				fail(err)
+				return
+			}
+			switch {
+			case line.Secret != nil:
+				if !yield(*line.Secret, nil) {
+					return
+				}
+			case line.Listed != nil && read >= len(line.Listed.Secrets): // a list may have a secret twice
+				return
+			default:
+				fail(errors.New("it is not whole"))
+				return
+			}
+		}
+	}
+}
+
 // ReadPart gives the groups of a part as they were read, and sets last at its end. A part that was cut off or is damaged ends in an error.
 func ReadPart(r io.Reader, last *bool) iter.Seq2[rotation.Group, error] {
 	return func(yield func(rotation.Group, error) bool) {
@@ -84,6 +127,7 @@ func ReadPart(r io.Reader, last *bool) iter.Seq2[rotation.Group, error] {
 				return
 			}
 			switch {
+			case line.Secret != nil:
 			case line.Listed != nil:
 				listed = line.Listed
 			case line.Group != nil:

@@ -1,5 +1,7 @@
 package rotation
 
+import "iter"
+
 // Scope picks rotation functions. The zero Scope is the whole account. A selection picks functions, never secrets: every
 // secret that names a picked function is read and judged with it.
 type Scope struct {
@@ -10,6 +12,9 @@ type Scope struct {
 	After string `json:"after,omitempty"`
 	// Seen are secrets that earlier parts of the run have read: nothing is read ahead for them.
 	Seen map[ARN]bool `json:"-"`
+	// OnListed, which may be nil, takes each secret as it was listed. Listed gives what OnListed took in an earlier part of the run: nothing is listed again.
+	OnListed func(*Secret) error      `json:"-"`
+	Listed   iter.Seq2[Secret, error] `json:"-"`
 	// InOrder gives the groups in the order of their keys, so that a run that is cut can go on behind one. Without it, what needs nothing more to be
 	// read comes first.
 	InOrder bool `json:"-"`

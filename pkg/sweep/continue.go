@@ -114,11 +114,29 @@ func (c *Continuation) earlier(ctx context.Context, open func(context.Context) (
 	}
 }
 
+// listed are the secrets that the first part has listed.
+func (c *Continuation) listed(ctx context.Context) iter.Seq2[rotation.Secret, error] {
+	return func(yield func(rotation.Secret, error) bool) {
+		first, err := c.Earlier[0](ctx)
+		if err != nil {
+			yield(rotation.Secret{}, fmt.Errorf("continuing the sweep: %w", err))
+			return
+		}
+		defer func() { _ = first.Close() }()
+		inventory.ReadListed(first)(yield)
+	}
+}
+
 // live reads on behind the earlier parts and stores what it reads, until the time for reading is over.
 func (c *Continuation) live(ctx context.Context, s *Sweeper, scope rotation.Scope, give func(rotation.Group, error) bool) {
 	reading, cancel := context.WithDeadline(ctx, c.Until)
 	defer cancel()
 	scope.After, scope.Seen, scope.InOrder = c.after, c.seen, true
+	if len(c.Earlier) > 0 {
+		scope.Listed = c.listed(reading)
+	} else {
+		scope.OnListed = c.out.List
+	}
 	for g, err := range s.Source.Groups(reading, scope) {
 		over := reading.Err() != nil && ctx.Err() == nil
 		switch {

@@ -210,6 +210,27 @@ func TestAPartThatIsLateLeavesTheEndToTheNext(t *testing.T) {
 	})
 }
 
+// TestPartsListOnce: what was listed and read in one part is asked for in no other.
+func TestPartsListOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, s := inBubble(t, "report")
+		s.Ledger = nil
+		once := []string{"secretsmanager:ListSecrets", "secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy", "lambda:GetPolicy"}
+		run(t, s, rotation.Scope{})
+		want := a.CallCounts()
+		for _, groups := range []int{1, 3, 8} {
+			a.ResetCalls()
+			_, n := inParts(t, s, func(int) int { return groups }, func(int) {})
+			got := a.CallCounts()
+			for _, call := range once {
+				if got[call] != want[call] {
+					t.Errorf("%d parts of %d groups call %s %d times, one sweep %d times", n, groups, call, got[call], want[call])
+				}
+			}
+		}
+	})
+}
+
 func TestWhatMovesBetweenParts(t *testing.T) {
 	const prefix = "arn:aws:secretsmanager:" + account.Region + ":" + account.ID + ":secret:"
 	yes := true
@@ -219,20 +240,36 @@ func TestWhatMovesBetweenParts(t *testing.T) {
 		})
 	}
 	tests := []struct {
-		name   string
-		move   func(a *awstest.Account)
-		secret string
-		want   drift.Verdict // of the secret; empty: it is not in the report
-		unread bool          // the sweep says that not everything was read, and ends nothing
+		name    string
+		before  func(a *awstest.Account)
+		between func(a *awstest.Account)
+		secret  string
+		want    drift.Verdict // of the secret; empty: it is not in the report
+		unread  bool          // the sweep says that not everything was read, and ends nothing
 	}{
-		{"a secret of a function behind the cut is read", func(a *awstest.Account) { add(a, "late", "zz-gone") }, "late", drift.Orphaned, false},
-		{"a secret of a function before the cut is not read, and that is said", func(a *awstest.Account) { add(a, "early", "aa-gone") }, "early", "", true},
+		{"a secret that is made after the list is the next sweep's", nil, func(a *awstest.Account) { add(a, "late", "zz-gone") }, "late", "", false},
+		{"a secret that is made for a function before the cut is the next sweep's", nil, func(a *awstest.Account) { add(a, "early", "aa-gone") }, "early", "", false},
+		{"a secret that was listed is read behind the cut", func(a *awstest.Account) { add(a, "late", "zz-gone") }, func(*awstest.Account) {}, "late", drift.Orphaned, false},
+		{"a function that gets a role from before the cut is not read, and that is said", func(a *awstest.Account) {
+			role := a.AddRole(awstest.Role{Name: "zz-role"})
+			a.AddFunction(awstest.Function{Name: "zz-last", FunctionConfig: awstest.FunctionConfig{Role: role}})
+			role = a.AddRole(awstest.Role{Name: "aa-role"})
+			a.AddFunction(awstest.Function{Name: "aa-first", FunctionConfig: awstest.FunctionConfig{Role: role}})
+			add(a, "last", "zz-last")
+			add(a, "first", "aa-first")
+		}, func(a *awstest.Account) {
+			first, _ := a.Function("aa-first")
+			a.UpdateFunction("zz-last", func(f *awstest.Function) { f.Role = first.Role })
+		}, "last", "", true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, s := inBubble(t, "report")
-				got, _ := inParts(t, s, func(part int) int { return []int{10, 1 << 30}[part] }, func(int) { tt.move(a) })
+				if tt.before != nil {
+					tt.before(a)
+				}
+				got, _ := inParts(t, s, func(part int) int { return []int{10, 1 << 30}[part] }, func(int) { tt.between(a) })
 				i := slices.IndexFunc(got.Secrets, func(x report.Secret) bool { return strings.HasPrefix(string(x.ARN), prefix+tt.secret+"-") })
 				switch {
 				case (i >= 0) != (tt.want != ""):

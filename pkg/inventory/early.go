@@ -21,6 +21,7 @@ type early struct {
 
 	mu        sync.Mutex
 	more      *sync.Cond
+	started   bool
 	ended     bool
 	workers   sync.WaitGroup
 	functions map[rotation.ARN]*earlyFunction
@@ -64,10 +65,8 @@ func (e *early) add(w *waiting, more bool) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.functions) == 0 {
-		if !more {
-			return
-		}
+	if !e.started && more {
+		e.started = true
 		for _, work := range []func() bool{e.nextConfiguration, e.nextPolicy, e.nextSecret} {
 			for range earlyWorkers {
 				e.workers.Go(func() {
@@ -137,7 +136,7 @@ func (e *early) nextPolicy() bool {
 	defer e.mu.Unlock()
 	arn, ok := pop(e, &e.policies)
 	if f := e.functions[arn]; ok && f != nil && !f.policy.begun {
-		e.readPolicy(f, arn)
+		e.readPolicy(e.ctx, f, arn)
 	}
 	return ok
 }
@@ -185,9 +184,9 @@ func (e *early) configure(ctx context.Context, arn rotation.ARN, f *earlyFunctio
 	f.secrets = nil
 }
 
-func (e *early) readPolicy(f *earlyFunction, arn rotation.ARN) {
+func (e *early) readPolicy(ctx context.Context, f *earlyFunction, arn rotation.ARN) {
 	e.while(&f.policy, func() error {
-		p, err := e.run.functionPolicy(e.ctx, arn)
+		p, err := e.run.functionPolicy(ctx, arn)
 		if err == nil {
 			f.at, err = e.run.store.Put(p)
 		}
@@ -234,7 +233,7 @@ func (r *run) configured(ctx context.Context, arn rotation.ARN) (f rotation.Func
 	return *known.function, known.settled, known.configuration.err
 }
 
-// functionPolicyOnce is a function's policy, as it was read early or is read now. It is asked for once, and the function then forgotten.
+// functionPolicyOnce is a function's policy, as it was read early or is read now. It is kept until its group has been given.
 func (r *run) functionPolicyOnce(ctx context.Context, arn rotation.ARN) (rotation.Policy, error) {
 	e := r.early
 	if e == nil {
@@ -242,20 +241,19 @@ func (r *run) functionPolicyOnce(ctx context.Context, arn rotation.ARN) (rotatio
 	}
 	e.mu.Lock()
 	known := e.functions[arn]
-	delete(e.functions, arn)
 	if known == nil {
-		known = &earlyFunction{}
-	}
-	e.wait(&known.policy)
-	e.mu.Unlock()
-	switch {
-	case !known.policy.begun:
+		e.mu.Unlock()
 		return r.functionPolicy(ctx, arn)
-	case known.policy.err != nil:
-		return rotation.Policy{}, known.policy.err
 	}
+	if e.wait(&known.policy); !known.policy.begun {
+		e.readPolicy(ctx, known, arn)
+	}
+	at, err := known.at, known.policy.err
+	e.mu.Unlock()
 	var p rotation.Policy
-	err := r.store.Get(known.at, &p)
-	p.Parse()
+	if err == nil {
+		err = r.store.Get(at, &p)
+		p.Parse()
+	}
 	return p, err
 }

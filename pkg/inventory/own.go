@@ -49,13 +49,7 @@ func (p *secretPolicies) get(arn rotation.ARN, read func() (rotation.Policy, err
 	p.mu.Lock()
 	if at, ok := p.read[arn]; ok {
 		p.mu.Unlock()
-		policy := rotation.Policy{Source: rotation.PolicySecret, Presence: rotation.Absent}
-		if at.None() {
-			return policy, nil
-		}
-		err := p.store.Get(at, &policy)
-		policy.Parse()
-		return policy, err
+		return p.stored(at)
 	}
 	if other := p.busy[arn]; other != nil {
 		p.mu.Unlock()
@@ -69,9 +63,8 @@ func (p *secretPolicies) get(arn rotation.ARN, read func() (rotation.Policy, err
 	p.busy[arn] = mine
 	p.mu.Unlock()
 	var at spill.Ref
-	mine.policy, mine.err = read()
-	if mine.err == nil && (mine.policy.Presence != rotation.Absent || mine.policy.Gap != nil) {
-		at, mine.err = p.store.Put(mine.policy)
+	if mine.policy, mine.err = read(); mine.err == nil {
+		at, mine.err = p.put(&mine.policy)
 	}
 	p.mu.Lock()
 	delete(p.busy, arn)
@@ -81,4 +74,22 @@ func (p *secretPolicies) get(arn rotation.ARN, read func() (rotation.Policy, err
 	p.mu.Unlock()
 	close(mine.done)
 	return mine.policy, mine.err
+}
+
+// put sets a policy aside, and stored reads it again.
+func (p *secretPolicies) put(policy *rotation.Policy) (spill.Ref, error) {
+	if policy.Presence == rotation.Absent && policy.Gap == nil {
+		return spill.Ref{}, nil
+	}
+	return p.store.Put(policy)
+}
+
+func (p *secretPolicies) stored(at spill.Ref) (rotation.Policy, error) {
+	policy := rotation.Policy{Source: rotation.PolicySecret, Presence: rotation.Absent}
+	if at.None() {
+		return policy, nil
+	}
+	err := p.store.Get(at, &policy)
+	policy.Parse()
+	return policy, err
 }

@@ -29,7 +29,7 @@ func (r *run) worthStreaming(units []*unit) int {
 	)
 	calls := 0
 	for _, u := range units {
-		if u.checked && u.arn != "" {
+		if u.checked && u.arn != "" && !u.listed {
 			calls += 2 + len(u.secrets) // configuration, policy, each secret's policy
 		}
 	}
@@ -62,7 +62,7 @@ func (r *run) listRoles(ctx context.Context, units []*unit, spend int) (pages in
 	wanted := map[rotation.ARN]*unit{}
 	for _, u := range units {
 		arn := u.arn
-		if _, qualifier := arn.SplitFunction(); u.live && qualifier == "" && isFunction(arn) && r.isHere(arn) {
+		if _, qualifier := arn.SplitFunction(); u.live && !u.listed && qualifier == "" && isFunction(arn) && r.isHere(arn) {
 			wanted[arn] = u
 		}
 	}

@@ -13,11 +13,12 @@ import (
 )
 
 // partLine is one line of a part: a secret as it was listed, in the first part only and before all else; the list of secrets that goes with the groups
-// behind it; a group; or the end.
+// behind it; a group; what was read ahead of the groups of the next part; or the end.
 type partLine struct {
 	Secret *rotation.Secret  `json:"secret,omitempty"`
 	Listed *rotation.Listing `json:"listed,omitempty"`
 	Group  *rotation.Group   `json:"group,omitempty"`
+	Ahead  *rotation.Ahead   `json:"ahead,omitempty"`
 	End    *partEnd          `json:"end,omitempty"`
 }
 
@@ -65,6 +66,14 @@ func (p *PartWriter) Add(g *rotation.Group) error {
 	return nil
 }
 
+// Ahead stores what was read ahead.
+func (p *PartWriter) Ahead(a *rotation.Ahead) error {
+	if err := p.out.Encode(partLine{Ahead: a}); err != nil {
+		return fmt.Errorf("storing what was read ahead: %w", err)
+	}
+	return nil
+}
+
 // Groups is how many groups were stored.
 func (p *PartWriter) Groups() int { return p.groups }
 
@@ -76,33 +85,60 @@ func (p *PartWriter) Close(last bool) error {
 	return nil
 }
 
+// lines gives the lines of a part, and an error where it is cut off or damaged, to whom does not stop before.
+func lines(r io.Reader) iter.Seq2[*partLine, error] {
+	return func(yield func(*partLine, error) bool) {
+		z, err := gzip.NewReader(r)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for in := json.NewDecoder(bufio.NewReader(z)); ; {
+			line := &partLine{}
+			if err := in.Decode(line); err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(line, nil) {
+				return
+			}
+		}
+	}
+}
+
 // ReadListed gives the secrets that the first part has listed. What is no whole list of the account ends in an error.
 func ReadListed(r io.Reader) iter.Seq2[rotation.Secret, error] {
 	return func(yield func(rotation.Secret, error) bool) {
-		fail := func(err error) {
-			yield(rotation.Secret{}, fmt.Errorf("reading what an earlier part has listed: %w", err))
-		}
-		z, err := gzip.NewReader(r)
-		if err != nil {
-			fail(err)
-			return
-		}
 		read := 0
-		for in := json.NewDecoder(bufio.NewReader(z)); ; read++ {
-			var line partLine
-			if err := in.Decode(&line); err != nil {
-				fail(err)
-				return
-			}
+		for line, err := range lines(r) {
 			switch {
-			case line.Secret != nil:
-				if !yield(*line.Secret, nil) {
+			case err == nil && line.Secret != nil:
+				if read++; !yield(*line.Secret, nil) {
 					return
 				}
-			case line.Listed != nil && read >= len(line.Listed.Secrets): // a list may have a secret twice
+				continue
+			case err == nil && line.Listed != nil && read >= len(line.Listed.Secrets): // a list may have a secret twice
 				return
-			default:
-				fail(errors.New("it is not whole"))
+			case err == nil:
+				err = errors.New("it is not whole")
+			}
+			yield(rotation.Secret{}, fmt.Errorf("reading what an earlier part has listed: %w", err))
+			return
+		}
+	}
+}
+
+// ReadAhead gives what a part has read ahead of the next one's groups.
+func ReadAhead(r io.Reader) iter.Seq2[rotation.Ahead, error] {
+	return func(yield func(rotation.Ahead, error) bool) {
+		for line, err := range lines(r) {
+			switch {
+			case err != nil:
+				yield(rotation.Ahead{}, fmt.Errorf("reading what an earlier part has read ahead: %w", err))
+				return
+			case line.End != nil:
+				return
+			case line.Ahead != nil && !yield(*line.Ahead, nil):
 				return
 			}
 		}
@@ -113,21 +149,15 @@ func ReadListed(r io.Reader) iter.Seq2[rotation.Secret, error] {
 func ReadPart(r io.Reader, last *bool) iter.Seq2[rotation.Group, error] {
 	return func(yield func(rotation.Group, error) bool) {
 		fail := func(err error) { yield(rotation.Group{}, fmt.Errorf("reading what an earlier part has read: %w", err)) }
-		z, err := gzip.NewReader(r)
-		if err != nil {
-			fail(err)
-			return
-		}
 		var listed *rotation.Listing
 		groups := 0
-		for in := json.NewDecoder(bufio.NewReader(z)); ; {
-			var line partLine
-			if err := in.Decode(&line); err != nil {
+		for line, err := range lines(r) {
+			if err != nil {
 				fail(err)
 				return
 			}
 			switch {
-			case line.Secret != nil:
+			case line.Secret != nil || line.Ahead != nil:
 			case line.Listed != nil:
 				listed = line.Listed
 			case line.Group != nil:

@@ -49,7 +49,7 @@ func newRun(r *Reader) *run {
 func (r *run) close() { _ = r.store.Close() } // nothing that was read is lost by it
 
 // groups is the whole reading: list, configurations, then role by role.
-func (r *run) groups(ctx context.Context, scope rotation.Scope, yield func(rotation.Group) bool) error {
+func (r *run) groups(ctx context.Context, scope rotation.Scope, yield func(rotation.Group) bool) (err error) {
 	if err := r.home.begin(ctx); err != nil {
 		return err
 	}
@@ -63,7 +63,17 @@ func (r *run) groups(ctx context.Context, scope rotation.Scope, yield func(rotat
 	}
 	if scope.All() && (scope.After == "" || scope.Seen != nil) {
 		r.early = newEarly(ctx, r)
-		defer r.early.stop()
+		defer func() {
+			r.early.stop()
+			if handed := r.early.handOver(scope.OnAhead); handed != nil && err == nil {
+				err = handed
+			}
+		}()
+		if scope.Ahead != nil {
+			if err := r.early.recall(scope.Ahead); err != nil {
+				return err
+			}
+		}
 	}
 	secrets, err := r.list(ctx, scope)
 	if err != nil {
@@ -208,6 +218,11 @@ func (r *run) split(secrets []waiting) (units []*unit, rest []waiting) {
 // Where a list of the account's functions tells it with few calls, it does, and each configuration is read later with its group; else the
 // configurations are read here.
 func (r *run) configurations(ctx context.Context, scope rotation.Scope, units []*unit) error {
+	for _, u := range units {
+		if role, ok := scope.Roles[u.arn]; ok {
+			u.role, u.listed = role, true
+		}
+	}
 	if scope.All() {
 		if _, err := r.listRoles(ctx, units, r.worthStreaming(units)); err != nil {
 			return err
@@ -337,6 +352,7 @@ func (r *run) emit(ctx context.Context, bundles [][]*unit, rest []waiting, listi
 		if !yield(a.group) {
 			return nil
 		}
+		r.early.given(&a.group)
 	}
 	if err := ctx.Err(); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,8 @@ type Continuation struct {
 	Part io.Writer
 
 	out     *inventory.PartWriter
-	seen    map[rotation.ARN]bool // secrets
+	seen    map[rotation.ARN]bool         // secrets
+	roles   map[rotation.ARN]rotation.ARN // of functions
 	after   string
 	whole   bool // everything was read
 	pending int  // secrets that were listed and are in no group
@@ -52,13 +54,17 @@ func (s *Sweeper) groups(ctx context.Context, scope rotation.Scope) iter.Seq2[ro
 		return s.Source.Groups(ctx, scope)
 	}
 	return func(yield func(rotation.Group, error) bool) {
-		c.out, c.seen, c.after, c.whole, c.pending = inventory.NewPartWriter(c.Part), map[rotation.ARN]bool{}, "", false, 0
+		c.out, c.after, c.whole, c.pending = inventory.NewPartWriter(c.Part), "", false, 0
+		c.seen, c.roles = map[rotation.ARN]bool{}, map[rotation.ARN]rotation.ARN{}
 		var listed *rotation.Listing
 		stopped := false
 		give := func(g rotation.Group, err error) bool {
 			if err == nil {
 				listed, c.after = g.Listed, g.Key()
 				for i := range g.Setups {
+					if f := &g.Setups[i].Function; f.ARN != "" {
+						c.roles[f.ARN] = f.Role
+					}
 					for k := range g.Setups[i].Secrets {
 						c.seen[g.Setups[i].Secrets[k].ARN] = true
 					}
@@ -114,47 +120,65 @@ func (c *Continuation) earlier(ctx context.Context, open func(context.Context) (
 	}
 }
 
-// listed are the secrets that the first part has listed.
-func (c *Continuation) listed(ctx context.Context) iter.Seq2[rotation.Secret, error] {
-	return func(yield func(rotation.Secret, error) bool) {
-		first, err := c.Earlier[0](ctx)
-		if err != nil {
-			yield(rotation.Secret{}, fmt.Errorf("continuing the sweep: %w", err))
-			return
-		}
-		defer func() { _ = first.Close() }()
-		inventory.ReadListed(first)(yield)
-	}
-}
-
 // live reads on behind the earlier parts and stores what it reads, until the time for reading is over.
 func (c *Continuation) live(ctx context.Context, s *Sweeper, scope rotation.Scope, give func(rotation.Group, error) bool) {
 	reading, cancel := context.WithDeadline(ctx, c.Until)
 	defer cancel()
-	scope.After, scope.Seen, scope.InOrder = c.after, c.seen, true
-	if len(c.Earlier) > 0 {
-		scope.Listed = c.listed(reading)
+	scope.After, scope.Seen, scope.Roles, scope.InOrder = c.after, c.seen, c.roles, true
+	if n := len(c.Earlier); n > 0 {
+		scope.Listed = read(reading, c.Earlier[0], inventory.ReadListed)
+		scope.Ahead = read(reading, c.Earlier[n-1], inventory.ReadAhead)
 	} else {
 		scope.OnListed = c.out.List
 	}
+	cut := false
+	var unkept error
+	over := func() bool {
+		cut = cut || reading.Err() != nil && ctx.Err() == nil
+		return cut
+	}
+	scope.OnAhead = func(a *rotation.Ahead) error {
+		if over() && !c.seen[a.Secret] {
+			unkept = cmp.Or(unkept, c.out.Ahead(a))
+		}
+		return unkept
+	}
 	for g, err := range s.Source.Groups(reading, scope) {
-		over := reading.Err() != nil && ctx.Err() == nil
-		switch {
-		case err != nil && over: // whatever the last call said
-			give(rotation.Group{}, c.cut(false))
-			return
-		case err == nil:
+		if err != nil && over() { // whatever the last call said
+			break
+		}
+		if err == nil {
 			err = c.out.Add(&g)
 		}
 		if !give(g, err) {
 			return
 		}
-		if over {
-			give(rotation.Group{}, c.cut(false))
-			return
+		if over() {
+			break
 		}
 	}
-	c.whole = true
+	switch {
+	case unkept != nil:
+		give(rotation.Group{}, unkept)
+	case cut:
+		give(rotation.Group{}, c.cut(false))
+	default:
+		c.whole = true
+	}
+}
+
+// read gives what reader finds in a part.
+func read[T any](ctx context.Context, open func(context.Context) (io.ReadCloser, error), reader func(io.Reader) iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		part, err := open(ctx)
+		if err != nil {
+			var none T
+			yield(none, fmt.Errorf("continuing the sweep: %w", err))
+			return
+		}
+		defer func() { _ = part.Close() }()
+		reader(part)(yield)
+	}
 }
 
 // cut ends the part.

@@ -48,6 +48,14 @@ func (s slow) Groups(ctx context.Context, scope rotation.Scope) iter.Seq2[rotati
 	}
 }
 
+// late is a source that has read nothing ahead when it is cut.
+type late struct{ sweep.Source }
+
+func (l late) Groups(ctx context.Context, scope rotation.Scope) iter.Seq2[rotation.Group, error] {
+	scope.Ahead, scope.OnAhead = nil, nil
+	return l.Source.Groups(ctx, scope)
+}
+
 // direct calls an account in memory without a network, whose waiting stops the clock of a test's bubble.
 type direct struct{ account http.Handler }
 
@@ -215,16 +223,17 @@ func TestPartsListOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, s := inBubble(t, "report")
 		s.Ledger = nil
-		once := []string{"secretsmanager:ListSecrets", "secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy", "lambda:GetPolicy"}
+		once := []string{"secretsmanager:ListSecrets", "secretsmanager:GetResourcePolicy", "lambda:GetFunctionConfiguration", "lambda:GetPolicy"}
 		run(t, s, rotation.Scope{})
 		want := a.CallCounts()
+		want["secretsmanager:GetResourcePolicy"]++ // of a master that is a secret of an earlier part
 		for _, groups := range []int{1, 3, 8} {
 			a.ResetCalls()
 			_, n := inParts(t, s, func(int) int { return groups }, func(int) {})
 			got := a.CallCounts()
 			for _, call := range once {
-				if got[call] != want[call] {
-					t.Errorf("%d parts of %d groups call %s %d times, one sweep %d times", n, groups, call, got[call], want[call])
+				if got[call] > want[call] {
+					t.Errorf("%d parts of %d groups call %s %d times, want no more than %d", n, groups, call, got[call], want[call])
 				}
 			}
 		}
@@ -246,10 +255,11 @@ func TestWhatMovesBetweenParts(t *testing.T) {
 		secret  string
 		want    drift.Verdict // of the secret; empty: it is not in the report
 		unread  bool          // the sweep says that not everything was read, and ends nothing
+		late    bool          // nothing was read ahead before the cut
 	}{
-		{"a secret that is made after the list is the next sweep's", nil, func(a *awstest.Account) { add(a, "late", "zz-gone") }, "late", "", false},
-		{"a secret that is made for a function before the cut is the next sweep's", nil, func(a *awstest.Account) { add(a, "early", "aa-gone") }, "early", "", false},
-		{"a secret that was listed is read behind the cut", func(a *awstest.Account) { add(a, "late", "zz-gone") }, func(*awstest.Account) {}, "late", drift.Orphaned, false},
+		{"a secret that is made after the list is the next sweep's", nil, func(a *awstest.Account) { add(a, "late", "zz-gone") }, "late", "", false, false},
+		{"a secret that is made for a function before the cut is the next sweep's", nil, func(a *awstest.Account) { add(a, "early", "aa-gone") }, "early", "", false, false},
+		{"a secret that was listed is read behind the cut", func(a *awstest.Account) { add(a, "late", "zz-gone") }, func(*awstest.Account) {}, "late", drift.Orphaned, false, false},
 		{"a function that gets a role from before the cut is not read, and that is said", func(a *awstest.Account) {
 			role := a.AddRole(awstest.Role{Name: "zz-role"})
 			a.AddFunction(awstest.Function{Name: "zz-last", FunctionConfig: awstest.FunctionConfig{Role: role}})
@@ -260,7 +270,7 @@ func TestWhatMovesBetweenParts(t *testing.T) {
 		}, func(a *awstest.Account) {
 			first, _ := a.Function("aa-first")
 			a.UpdateFunction("zz-last", func(f *awstest.Function) { f.Role = first.Role })
-		}, "last", "", true},
+		}, "last", "", true, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -268,6 +278,9 @@ func TestWhatMovesBetweenParts(t *testing.T) {
 				a, s := inBubble(t, "report")
 				if tt.before != nil {
 					tt.before(a)
+				}
+				if tt.late {
+					s.Source = late{s.Source}
 				}
 				got, _ := inParts(t, s, func(part int) int { return []int{10, 1 << 30}[part] }, func(int) { tt.between(a) })
 				i := slices.IndexFunc(got.Secrets, func(x report.Secret) bool { return strings.HasPrefix(string(x.ARN), prefix+tt.secret+"-") })

@@ -41,8 +41,9 @@ func ask[In, Out, Opt any](ctx context.Context, s *site, call string, do func(co
 	p := poolOf(call)
 	bucket := s.buckets[p]
 	if err := s.reader.turn(ctx, p, bucket); err != nil {
-		if ctx.Err() == nil { // a turn after the deadline is refused at once, by an error without a type
-			err = context.DeadlineExceeded
+		if ctx.Err() == nil { // a turn after the deadline is refused at once; until then, others still end what they have begun
+			<-ctx.Done()
+			err = ctx.Err()
 		}
 		return nil, &stoppedError{fmt.Errorf("waiting for a turn at %s: %w", call, err)}
 	}

@@ -172,6 +172,9 @@ func TestFleetInEveryForm(t *testing.T) {
 			t.Errorf("the page does not say %q", want)
 		}
 	}
+	if strings.Contains(page.String(), "This statement lets the caller read them") {
+		t.Error("the page tells to allow sts:AssumeRole on everything")
+	}
 	// Whoever has thousands of targets finds first what failed, then what is worse than in sync; the others are folded.
 	_, listed, _ := strings.Cut(page.String(), `<h2 id="targets">`)
 	last := -1

@@ -253,7 +253,10 @@ func (p *page) reference(arn rotation.ARN) *pageReference {
 // Errors are what could not be read or done.
 func (p *page) Errors() []Error {
 	var all []Error
-	for _, e := range p.outcome.Errors {
+	for _, e := range p.outcome.unsaid() {
+		if e.Permission == assumeRole {
+			e.Permission, e.Message = "", e.Message+assumeHint
+		}
 		all = append(all, Error{Call: inert(e.Call), Resource: inert(e.Resource), Code: inert(e.Code), Message: inert(e.Message), Permission: inert(e.Permission)})
 	}
 	return all

@@ -237,7 +237,7 @@ type pageOverdue struct{ Anchor, Name, Due, Command string }
 func (p *page) Permissions() []string {
 	var all []string
 	for _, e := range p.outcome.Errors {
-		if e.Permission != "" {
+		if e.Permission != "" && e.Permission != assumeRole {
 			all = append(all, inert(e.Permission))
 		}
 	}

@@ -36,6 +36,13 @@ func ShortHash(parts ...string) string {
 	return hex.EncodeToString(sum[:])[:12]
 }
 
+// assumeRole is a permission that is lacking on one role, or seems to be: AWS says the same where the role is not there or does not trust the caller (IAM User Guide,
+// "Troubleshoot IAM roles", "I can't assume a role"). So nobody is told to add it.
+const (
+	assumeRole = "sts:AssumeRole"
+	assumeHint = " (is the role there, does it trust this caller with this external id, and may the caller assume it?)"
+)
+
 // String is the error in one sentence.
 func (e Error) String() string {
 	text := e.Code
@@ -47,9 +54,8 @@ func (e Error) String() string {
 	}
 	switch e.Permission {
 	case "":
-	case "sts:AssumeRole":
-		// AWS says the same of all three (IAM User Guide, "Troubleshoot IAM roles", "I can't assume a role").
-		text += " (is the role there, does it trust this caller with this external id, and may the caller assume it?)"
+	case assumeRole:
+		text += assumeHint
 	default:
 		text += " (add the permission " + e.Permission + ")"
 	}

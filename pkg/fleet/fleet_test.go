@@ -307,6 +307,35 @@ func TestOrganizationsAccountsAreTargets(t *testing.T) {
 	}
 }
 
+func TestARegionIsSweptWhereItIsOptedInTo(t *testing.T) {
+	d := &directory{accounts: map[string][]string{"r-ab12": {hub, "000000000001", "000000000002"}}, refuse: "000000000002"}
+	list := func(regions string) List {
+		t.Helper()
+		file, err := config.ParseTargets("t.yaml", []byte("regions: ["+regions+"]\norganization: {id: o-a1b2c3d4e5}\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := auditing.List(t.Context(), Directory{d, d, "arn:aws:iam::" + hub + ":role/x"}, &file)
+		if err != nil || len(list.Failed) > 0 {
+			t.Fatalf("List: %v, %v", err, list.Failed)
+		}
+		return list
+	}
+	got := list("eu-west-1, af-south-1")
+	var at []string
+	for _, target := range got.Targets {
+		at = append(at, target.Account+" "+target.Region)
+	}
+	// The account that cannot be asked is swept where the file says.
+	want := []string{"000000000002 af-south-1", hub + " af-south-1", "000000000001 eu-west-1", "000000000002 eu-west-1", hub + " eu-west-1"}
+	if !slices.Equal(at, want) || len(got.Notes) != 1 || got.Notes[0] != "Not opted in to af-south-1, and not swept there: 1 of the organization's accounts." {
+		t.Errorf("targets %v, notes %q, want %v", at, got.Notes, want)
+	}
+	if got := list("eu-west-1, us-east-1"); len(got.Targets) != 6 || len(got.Notes) > 0 { // every account has them: nobody is asked
+		t.Errorf("targets %v, notes %q", got.Targets, got.Notes)
+	}
+}
+
 func TestAnotherOrganizationIsNotListed(t *testing.T) {
 	d := &directory{accounts: map[string][]string{"r-ab12": {hub, "000000000001"}}}
 	file, err := config.ParseTargets("t.yaml", []byte("organization: {id: o-ffffffffff}\n"))

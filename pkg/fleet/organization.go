@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -79,14 +80,14 @@ func (f Fleet) List(ctx context.Context, d Directory, t *config.Targets) (List, 
 		return List{}, fmt.Errorf("listing the accounts of organization %s: %w", t.Organization.ID, err)
 	}
 	list := List{Notes: notes}
-	regions := make([][]string, len(accounts))
+	regions, closed := make([][]string, len(accounts)), make([][]string, len(accounts))
 	failed := make([]*Failure, len(accounts))
 	group, within := errgroup.WithContext(ctx)
 	group.SetLimit(directoryConcurrency)
 	for i, a := range accounts {
 		group.Go(func() error {
 			var cause *Cause
-			regions[i], cause = d.regionsOf(within, t, a)
+			regions[i], closed[i], cause = d.regionsOf(within, t, a)
 			if cause != nil {
 				failed[i] = &Failure{Account: a.id, Name: a.name, Cause: *cause}
 			}
@@ -105,7 +106,22 @@ func (f Fleet) List(ctx context.Context, d Directory, t *config.Targets) (List, 
 		}
 	}
 	sortTargets(list.Targets)
+	list.Notes = append(list.Notes, notOptedIn(closed)...)
 	return list, nil
+}
+
+// notOptedIn says of each Region in how many accounts it is not opted in to.
+func notOptedIn(closed [][]string) (notes []string) {
+	accounts := map[string]int{}
+	for _, regions := range closed {
+		for _, region := range regions {
+			accounts[region]++
+		}
+	}
+	for _, region := range slices.Sorted(maps.Keys(accounts)) {
+		notes = append(notes, fmt.Sprintf("Not opted in to %s, and not swept there: %d of the organization's accounts.", region, accounts[region]))
+	}
+	return notes
 }
 
 // directoryConcurrency bounds the calls at the same time: Organizations throttles reads at a few a second (Organizations User Guide,
@@ -232,20 +248,46 @@ func (w *walk) below(ctx context.Context, id string, take bool) error {
 	return nil
 }
 
-// regionsOf are the Regions to sweep of an account: none when its tags do not pick it.
-func (d Directory) regionsOf(ctx context.Context, t *config.Targets, a member) ([]string, *Cause) {
+// alwaysOn are the Regions that every account has and cannot leave. Source: AWS Account Management Reference Guide, "Enable or disable AWS Regions in your account": those
+// introduced before 20 March 2019 are on by default. GovCloud's and China's are too.
+var alwaysOn = strings.Fields(`us-east-1 us-east-2 us-west-1 us-west-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-southeast-1 ap-southeast-2 ca-central-1
+	eu-central-1 eu-north-1 eu-west-1 eu-west-2 eu-west-3 sa-east-1 us-gov-east-1 us-gov-west-1 cn-north-1 cn-northwest-1`)
+
+// regionsOf are the Regions to sweep of an account, none when its tags do not pick it, and those that the file names and the account has not opted in to, where no call can succeed.
+func (d Directory) regionsOf(ctx context.Context, t *config.Targets, a member) (regions, closed []string, cause *Cause) {
 	if len(t.Organization.Tags) > 0 {
 		tagged, err := d.tagged(ctx, a.id, t.Organization.Tags)
 		if err != nil {
-			return nil, causeOf("organizations:ListTagsForResource", a.id, err)
+			return nil, nil, causeOf("organizations:ListTagsForResource", a.id, err)
 		}
 		if !tagged {
-			return nil, nil
+			return nil, nil, nil
 		}
 	}
-	if len(t.Regions) > 0 {
-		return t.Regions, nil
+	if len(t.Regions) > 0 && !slices.ContainsFunc(t.Regions, func(r string) bool { return !slices.Contains(alwaysOn, r) }) {
+		return t.Regions, nil, nil
 	}
+	open, err := d.optedIn(ctx, a)
+	switch {
+	case len(t.Regions) == 0 && err != nil:
+		return nil, nil, causeOf("account:ListRegions", a.id, err)
+	case len(t.Regions) == 0:
+		return open, nil, nil
+	case err != nil:
+		return t.Regions, nil, nil // whoever cannot be asked is swept, and its own answers count
+	}
+	for _, region := range t.Regions {
+		if slices.Contains(open, region) {
+			regions = append(regions, region)
+		} else {
+			closed = append(closed, region)
+		}
+	}
+	return regions, closed, nil
+}
+
+// optedIn are the Regions that an account can use.
+func (d Directory) optedIn(ctx context.Context, a member) ([]string, error) {
 	in := &account.ListRegionsInput{RegionOptStatusContains: []accounttypes.RegionOptStatus{
 		accounttypes.RegionOptStatusEnabled, accounttypes.RegionOptStatusEnabledByDefault,
 	}}
@@ -258,7 +300,7 @@ func (d Directory) regionsOf(ctx context.Context, t *config.Targets, a member) (
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, causeOf("account:ListRegions", a.id, err)
+			return nil, err
 		}
 		for _, r := range page.Regions {
 			regions = append(regions, aws.ToString(r.RegionName))

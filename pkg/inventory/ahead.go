@@ -14,6 +14,11 @@ func (e *early) handOver(take func(*rotation.Ahead) error) error {
 	if e == nil || take == nil {
 		return nil
 	}
+	if len(e.roles) > 0 {
+		if err := take(&rotation.Ahead{Roles: e.roles}); err != nil {
+			return err
+		}
+	}
 	for _, arn := range slices.Sorted(maps.Keys(e.functions)) {
 		f := e.functions[arn]
 		if !f.configuration.done || f.configuration.err != nil {
@@ -38,6 +43,10 @@ func (e *early) recall(handed iter.Seq2[rotation.Ahead, error]) error {
 	for ahead, err := range handed {
 		if err != nil {
 			return err
+		}
+		if ahead.Roles != nil {
+			e.roles = ahead.Roles
+			continue
 		}
 		if ahead.Function == nil {
 			if err := e.run.own.recall(&ahead); err != nil {
@@ -95,4 +104,23 @@ func (p *secretPolicies) recall(ahead *rotation.Ahead) error {
 	}
 	p.read[ahead.Secret] = at
 	return err
+}
+
+// listed keeps the roles of functions as they were listed, and roleOf gives one.
+func (e *early) listed(roles map[rotation.ARN]rotation.ARN) {
+	if e == nil {
+		return
+	}
+	if e.roles == nil {
+		e.roles = map[rotation.ARN]rotation.ARN{}
+	}
+	maps.Copy(e.roles, roles)
+}
+
+func (e *early) roleOf(function rotation.ARN) (rotation.ARN, bool) {
+	if e == nil {
+		return "", false
+	}
+	role, ok := e.roles[function]
+	return role, ok
 }

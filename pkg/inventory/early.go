@@ -25,6 +25,7 @@ type early struct {
 	ended     bool
 	workers   sync.WaitGroup
 	functions map[rotation.ARN]*earlyFunction
+	roles     map[rotation.ARN]rotation.ARN // of listed functions
 
 	configurations, policies []rotation.ARN
 	secrets                  []earlySecret

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -90,13 +91,13 @@ func (r *run) listRoles(ctx context.Context, units []*unit, spend int) (pages in
 	if err != nil {
 		return 0, onlyStop(err)
 	}
+	maps.DeleteFunc(roles, func(_, role rotation.ARN) bool { return role == "" })
 	for arn, role := range roles {
-		if role != "" {
-			u := wanted[arn]
-			u.role, u.listed = role, true
-			r.reader.remember(arn, role)
-		}
+		u := wanted[arn]
+		u.role, u.listed = role, true
+		r.reader.remember(arn, role)
 	}
+	r.early.listed(roles)
 	return pages, nil
 }
 

@@ -219,7 +219,11 @@ func (r *run) split(secrets []waiting) (units []*unit, rest []waiting) {
 // configurations are read here.
 func (r *run) configurations(ctx context.Context, scope rotation.Scope, units []*unit) error {
 	for _, u := range units {
-		if role, ok := scope.Roles[u.arn]; ok {
+		role, ok := scope.Roles[u.arn]
+		if !ok {
+			role, ok = r.early.roleOf(u.arn)
+		}
+		if ok {
 			u.role, u.listed = role, true
 		}
 	}

@@ -28,13 +28,15 @@ type Scope struct {
 	Known *Index `json:"-"`
 }
 
-// Ahead is one thing that was read before its group's turn: a function's configuration, and its policy where that was read too; or a secret's policy.
+// Ahead is one thing that was read before its group's turn: the roles of functions; a function's configuration, and its policy where that was read too; or
+// a secret's policy.
 type Ahead struct {
-	Function *Function `json:"function,omitempty"`
-	Settled  bool      `json:"settled,omitempty"` // the function was changed long ago
-	Tagged   bool      `json:"tagged,omitempty"`  // the function's tags were read, even if there are none
-	Secret   ARN       `json:"secret,omitempty"`
-	Policy   *Policy   `json:"policy,omitempty"`
+	Roles    map[ARN]ARN `json:"roles,omitempty"`
+	Function *Function   `json:"function,omitempty"`
+	Settled  bool        `json:"settled,omitempty"` // the function was changed long ago
+	Tagged   bool        `json:"tagged,omitempty"`  // the function's tags were read, even if there are none
+	Secret   ARN         `json:"secret,omitempty"`
+	Policy   *Policy     `json:"policy,omitempty"`
 }
 
 // All says whether the scope is the whole account.

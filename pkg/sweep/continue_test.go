@@ -59,14 +59,23 @@ func (l late) Groups(ctx context.Context, scope rotation.Scope) iter.Seq2[rotati
 // direct calls an account in memory without a network, whose waiting stops the clock of a test's bubble.
 type direct struct{ account http.Handler }
 
-func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
+func (d direct) RoundTrip(r *http.Request) (answer *http.Response, err error) {
+	defer func() {
+		switch gone := recover(); gone {
+		case nil:
+		case http.ErrAbortHandler: // the account hangs up on who does not wait any more
+			err = io.ErrUnexpectedEOF
+		default:
+			panic(gone)
+		}
+	}()
 	r = r.Clone(r.Context())
 	if r.Body == nil {
 		r.Body = http.NoBody
 	}
-	answer := httptest.NewRecorder()
-	d.account.ServeHTTP(answer, r)
-	return answer.Result(), nil
+	recorder := httptest.NewRecorder()
+	d.account.ServeHTTP(recorder, r)
+	return recorder.Result(), nil
 }
 
 // inBubble is the demo's account and a sweeper of it, for a test with a clock of its own.

@@ -1,0 +1,121 @@
+//go:build long
+
+package sweep_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rotationguard/rotationguard/pkg/awstest"
+	"github.com/rotationguard/rotationguard/pkg/inventory"
+	"github.com/rotationguard/rotationguard/pkg/report"
+	"github.com/rotationguard/rotationguard/pkg/rotation"
+	"github.com/rotationguard/rotationguard/pkg/sweep"
+	"github.com/rotationguard/rotationguard/scripts/demo/account"
+)
+
+// TestLongPartsMakeFewCallsMore sweeps an account of 20,000 secrets, 6,000 of them rotating, and 2,000 functions at AWS's quotas and latencies on a
+// clock of its own: in one part, and cut by the clock into many. However many there are, the report is the same, and the calls are at most 1.05 times
+// those of one part.
+func TestLongPartsMakeFewCallsMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := awstest.NewHandler(awstest.Options{ID: account.ID, Region: account.Region})
+		a.KeepCalls(false)
+		a.Throttle(awstest.DefaultQuotas())
+		a.DelayAsAWS(1, 0)
+		fillLarge(a, 20_000, 6_000, 2_000)
+		cfg := a.Config()
+		cfg.HTTPClient = &http.Client{Transport: direct{a.Handler()}}
+		in := func(first, next time.Duration) (string, time.Duration, int, map[string]int) {
+			s := newSweeperOf(t, cfg, "mode: report")
+			s.Ledger = nil
+			a.ResetCalls()
+			began := time.Now()
+			o, parts := byTheClock(t, s, func() sweep.Source { return inventory.New(inventory.NewClients(cfg), inventory.Options{}) }, first, next)
+			defer func() { _ = o.Close() }()
+			return text(t, &o), time.Since(began), parts, a.CallCounts()
+		}
+		want, took, _, calls := in(time.Hour, time.Hour)
+		one := total(calls)
+		t.Logf("one part: %s, %d calls", took.Round(time.Second), one)
+		listing := 100 * time.Second // secrets and functions are listed before the first group is read
+		for _, n := range []int{2, 5, 20} {
+			got, together, parts, calls := in(listing+(took-listing)/time.Duration(n), (took-listing)/time.Duration(n))
+			ratio := float64(total(calls)) / float64(one)
+			t.Logf("%d parts: %s, %d calls, %.3f times those of one part: %s", parts, together.Round(time.Second), total(calls), ratio, countsText(calls))
+			if got != want {
+				t.Errorf("%d parts are another sweep", parts)
+			}
+			if parts < n || ratio > 1.05 {
+				t.Errorf("%d parts make %.3f times the calls of one", parts, ratio)
+			}
+		}
+	})
+}
+
+// byTheClock sweeps with a process of its own for each part, which has so much time.
+func byTheClock(t *testing.T, s *sweep.Sweeper, source func() sweep.Source, first, next time.Duration) (report.Outcome, int) {
+	t.Helper()
+	var done parts
+	for within := first; ; within = next {
+		var part bytes.Buffer
+		s.Source = source()
+		s.Continue = &sweep.Continuation{Until: time.Now().Add(within), Earlier: done.open(), Part: &part}
+		outcome, err := s.Sweep(t.Context(), rotation.Scope{})
+		switch {
+		case err == nil:
+			return outcome, len(done) + 1
+		case !errors.Is(err, sweep.ErrCut):
+			t.Fatal(err)
+		case s.Continue.Groups() == 0:
+			t.Fatalf("part %d read nothing in %s", len(done), within)
+		}
+		done = append(done, part.Bytes())
+	}
+}
+
+func total(calls map[string]int) int {
+	n := 0
+	for _, count := range calls {
+		n += count
+	}
+	return n
+}
+
+func countsText(calls map[string]int) string {
+	var out []string
+	for _, call := range slices.Sorted(maps.Keys(calls)) {
+		out = append(out, fmt.Sprintf("%s %d", call, calls[call]))
+	}
+	return strings.Join(out, ", ")
+}
+
+// fillLarge makes secrets of which some rotate, spread over functions with a role each, listed in no order of theirs.
+func fillLarge(a *awstest.Account, secrets, rotating, functions int) {
+	yes := true
+	const prefix = "arn:aws:lambda:" + account.Region + ":" + account.ID + ":function:"
+	for n := range functions {
+		name := fmt.Sprintf("rotate-%05d", n)
+		role := a.AddRole(awstest.Role{Name: name, Inline: map[string]string{"rotation": strings.ReplaceAll(`{"Version":"2012-10-17","Statement":[
+			{"Effect":"Allow","Action":["secretsmanager:DescribeSecret","secretsmanager:GetSecretValue","secretsmanager:PutSecretValue","secretsmanager:UpdateSecretVersionStage"],"Resource":"*",
+			"Condition":{"StringEquals":{"secretsmanager:resource/AllowRotationLambdaArn":"FUNCTION"}}},{"Effect":"Allow","Action":"secretsmanager:GetRandomPassword","Resource":"*"}]}`, "FUNCTION", prefix+name)}})
+		a.AddFunction(awstest.Function{Name: name, FunctionConfig: awstest.FunctionConfig{Role: role, Modified: time.Now().AddDate(0, -1, 0)}, Policies: map[string]string{"": `{"Version":"2012-10-17","Id":"default","Statement":[{"Sid":"invoke","Effect":"Allow",` +
+			`"Principal":{"Service":"secretsmanager.amazonaws.com"},"Action":"lambda:InvokeFunction","Resource":"` + prefix + name + `","Condition":{"StringEquals":{"AWS:SourceAccount":"` + account.ID + `"}}}]}`}})
+	}
+	all := make([]awstest.Secret, secrets)
+	for n := range all {
+		all[n] = awstest.Secret{ARN: fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:app/%06d-AbCdEf", account.Region, account.ID, n*7919%secrets)}
+		if n < rotating {
+			all[n].RotationEnabled, all[n].RotationLambdaARN = &yes, prefix+fmt.Sprintf("rotate-%05d", n%functions)
+		}
+	}
+	a.AddSecrets(all)
+}

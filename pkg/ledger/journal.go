@@ -28,7 +28,7 @@ type Entry struct {
 	Name    string    `json:"name"`             // policy name or Sid
 	Status  string    `json:"status,omitempty"`
 	Reason  string    `json:"reason,omitempty"`
-	// Unsure says of a failure that the call got no answer: it may have taken effect and show later.
+	// Unsure says that the call may have taken effect: a failure got no answer, or what the call should do was found done after a conflict.
 	Unsure bool `json:"unsure,omitempty"`
 	// Detail is the whole change with its documents, for rolling back.
 	Detail json.RawMessage `json:"detail,omitempty"`

@@ -67,6 +67,28 @@ func (r *Repairer) readAttachment(ctx context.Context, c *Change) (document, err
 	return document{}, nil
 }
 
+// otherPolicy says why a managed policy is not the one that was detached any more, or "": attaching it gives the role what it holds now.
+func (r *Repairer) otherPolicy(ctx context.Context, c *Change) string {
+	arn := aws.String(c.Name)
+	policy, err := r.clients.IAM.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: arn})
+	if err != nil {
+		return rotation.OneLine(fmt.Sprintf("reading managed policy %s: %v", c.Name, err))
+	}
+	version, err := r.clients.IAM.GetPolicyVersion(ctx, &iam.GetPolicyVersionInput{PolicyArn: arn, VersionId: policy.Policy.DefaultVersionId})
+	if err != nil {
+		return rotation.OneLine(fmt.Sprintf("reading managed policy %s: %v", c.Name, err))
+	}
+	// IAM API, GetPolicyVersion: the document is URL-encoded after RFC 3986.
+	text, err := url.PathUnescape(aws.ToString(version.PolicyVersion.Document))
+	if err != nil {
+		return rotation.OneLine(fmt.Sprintf("decoding managed policy %s: %v", c.Name, err))
+	}
+	if !sameJSON(text, c.After) {
+		return "the managed policy was changed since it was detached: attach it by hand if what it holds now is meant"
+	}
+	return ""
+}
+
 func functionName(arn rotation.ARN) *string {
 	function, _ := arn.SplitFunction()
 	return aws.String(string(function))

@@ -199,6 +199,12 @@ func (r *Repairer) make(ctx context.Context, c *Change) error {
 		c.Status, c.Reason = Refused, reason
 		return nil
 	}
+	if c.Call == AttachRolePolicy {
+		if reason := r.otherPolicy(ctx, c); reason != "" {
+			c.Status, c.Reason = Refused, reason
+			return nil
+		}
+	}
 	why := c.Reason
 	if c.NotBefore != nil {
 		why = "" // it had to wait, and a person did not want it to
@@ -213,7 +219,12 @@ func (r *Repairer) make(ctx context.Context, c *Change) error {
 		if inPlace(c, now) {
 			at := r.Now().UTC()
 			c.Status, c.Reason, c.At = Done, "found in place", &at
-			return nil
+			if attempt == 1 {
+				return nil
+			}
+			// The conflict may have been with this very call, sent again because the first answer did not come.
+			c.unsure = true
+			return r.journal(ctx, c, ledger.PhaseOutcome)
 		}
 		if reason := r.rebase(c, now); reason != "" {
 			c.Status, c.Reason = Refused, reason

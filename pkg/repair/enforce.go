@@ -282,7 +282,7 @@ func (t *tightening) statementBarred(w *wide) string {
 	case elsewhere:
 		return "the statement names another Region's or account's resource"
 	case strings.HasPrefix(p.Name, rotation.OwnPrefix):
-		return "the policy has a name of ours and is not our work"
+		return "the policy has a name of ours, and of those only what rotation needs no more is ever taken back: narrow it by hand"
 	}
 	for _, u := range t.units {
 		if reason := u.sparing(t.role.ARN, p.Document.Name, w.index); reason != "" {

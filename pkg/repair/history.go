@@ -127,7 +127,7 @@ func knownFunctions(ctx context.Context, l ledger.Ledger) (int, error) {
 // writes are the changes among journal entries that were made or may have been: an intent without an outcome counts, and a call without an answer.
 func writes(entries []ledger.Entry) ([]Write, error) {
 	type attempt struct{ run, change string }
-	open := map[attempt]Write{}
+	open, told := map[attempt]Write{}, map[attempt]bool{} // not known to be made, and those of them with an outcome
 	var out []Write
 	for _, e := range entries {
 		at := attempt{e.Run, e.Change}
@@ -140,16 +140,19 @@ func writes(entries []ledger.Entry) ([]Write, error) {
 				return nil, fmt.Errorf("reading change %s of run %s: %w", e.Change, e.Run, err)
 			}
 			w.Findings = c.Findings
-			open[at] = w
+			open[at], told[at] = w, false
 		case ledger.PhaseOutcome:
-			delete(open, at)
 			if first && (e.Status == string(Done) || e.Unsure) {
 				out = append(out, w)
+				delete(open, at)
 			}
+			told[at] = true
 		}
 	}
-	for _, w := range open {
-		out = append(out, w)
+	for at, w := range open {
+		if !told[at] {
+			out = append(out, w)
+		}
 	}
 	slices.SortFunc(out, func(a, b Write) int { return a.At.Compare(b.At) })
 	return out, nil
@@ -171,6 +174,8 @@ func (h History) past(c *Change) (p past) {
 		same := w.Change == c.ID
 		alike := same || slices.ContainsFunc(w.Findings, func(id string) bool { return slices.Contains(c.Findings, id) })
 		switch {
+		case backward && same:
+			p.undone, p.last = "", w.At // a person put it back by taking back another
 		case backward && (w.Undoes == c.ID || alike):
 			p.undone = w.Run
 		case backward || !alike:

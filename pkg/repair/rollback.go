@@ -80,6 +80,7 @@ func NewRollback(entries []ledger.Entry, judgements []drift.Judgement, u Undoing
 // madeBy are the changes that a run made or may have made, oldest first, with their documents.
 func madeBy(entries []ledger.Entry) ([]Change, error) {
 	var made []Change
+	unmade := map[string]bool{} // failed, or met somebody else's change
 	for _, e := range entries {
 		i := slices.IndexFunc(made, func(c Change) bool { return c.ID == e.Change })
 		switch {
@@ -92,13 +93,14 @@ func madeBy(entries []ledger.Entry) ([]Change, error) {
 				made = slices.Delete(made, i, i+1)
 			}
 			made = append(made, c)
+			unmade[c.ID] = false
 		case i >= 0 && e.Unsure:
-			made[i].unsure = true
-		case i >= 0 && e.Status == string(Failed):
-			made = slices.Delete(made, i, i+1)
+			made[i].unsure, unmade[e.Change] = true, false
+		case i >= 0:
+			unmade[e.Change] = e.Status != string(Done)
 		}
 	}
-	return made, nil
+	return slices.DeleteFunc(made, func(c Change) bool { return unmade[c.ID] }), nil
 }
 
 // unwritable is the reason where Lambda takes back what it once took: statements for everybody that AddPermission cannot write.

@@ -125,11 +125,11 @@ func (c *Change) removes() bool { return c.Call.removes() || c.Narrows }
 // key is the place that a change writes to.
 func (c *Change) key() string { return string(c.Call) + "|" + string(c.Subject) + "|" + c.Name }
 
-// identify gives the change its id: where it writes, and for a policy of ours what it leaves there. A statement on a function
+// identify gives the change its id: where it writes, and for a document that is put as a whole what it leaves there. A statement on a function
 // policy is named by its Sid, whatever else the policy holds.
 func (c *Change) identify() {
 	what := c.key()
-	if c.Call.onRole() {
+	if c.Call.onRole() || c.Call == PutResourcePolicy {
 		what += "|" + c.After
 	}
 	c.ID = "change-" + hash(what)[:16]

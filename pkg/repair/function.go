@@ -161,15 +161,13 @@ func (fp *functionPlan) findRemovable() {
 			reason = "the statement has no Sid, and RemovePermission takes nothing else: mode enforce puts the policy without it"
 		case isPublic && reason == "":
 			reason = "RemovePermission cannot name this statement: its Sid is not unique or not one that Lambda takes"
+		case f.Rule == drift.RulePublicInvoke:
+			reason = cmp.Or(reason, "the statement does not name everybody with the principal *: remove it by hand")
 		case !isPublic:
 			continue
 		}
 		if reason != "" {
-			for _, x := range fp.u.findings {
-				if x == f || x.Direction == policy.Excess && x.Severity != drift.Info && x.Exempt == "" && x.Statement != nil && x.Statement.Index == i && x.Subject == f.Subject {
-					fp.leaveStatement(s.Sid, x.ID, reason)
-				}
-			}
+			fp.leaveRemovable(&r, reason)
 			continue
 		}
 		fp.removable = append(fp.removable, r)
@@ -216,6 +214,16 @@ func (fp *functionPlan) leaveStatement(sid, finding, reason string) {
 	fp.plan.Left = append(fp.plan.Left, Left{
 		Function: function, Subject: function, What: strings.TrimSpace("statement " + rotation.OneLine(sid)), Reason: reason, Findings: []string{finding},
 	})
+}
+
+// leaveRemovable notes why a statement stays, for every finding that is about it.
+func (fp *functionPlan) leaveRemovable(r *removable, reason string) {
+	for _, f := range fp.u.findings {
+		if f.ID == r.finding || f.Direction == policy.Excess && f.Severity != drift.Info && f.Exempt == "" &&
+			f.Statement != nil && f.Statement.Index == r.index && f.Subject == fp.u.setup.Function.ARN {
+			fp.leaveStatement(r.sid, f.ID, reason)
+		}
+	}
 }
 
 // leaveExempt notes a public statement whose finding is exempt for some of the function's secrets: it is left for all of them.
@@ -376,6 +384,16 @@ func (fp *functionPlan) minus(parts statements, s removable) statements {
 // these cannot be put back.
 func (fp *functionPlan) planRemovals() {
 	var open, unnamed, waiting []removable
+	// What cannot be put back beside a statement for everybody goes after it, and so comes back before it.
+	slices.SortStableFunc(fp.removable, func(a, b removable) int {
+		switch {
+		case a.public == b.public:
+			return 0
+		case a.public:
+			return -1
+		}
+		return 1
+	})
 	for _, s := range fp.removable {
 		switch {
 		case validSid(s.sid) && count(fp.parts.sids(), s.sid) == 1:
@@ -405,7 +423,11 @@ func (fp *functionPlan) planRemoval(call Call, gone ...removable) {
 		after := fp.minus(parts, s)
 		next := functionPolicy(after.text())
 		if lost := fp.loses(nil, function, &next); lost != "" {
-			fp.leaveStatement(s.sid, s.finding, "without the statement rotation would lose "+lost)
+			reason := "without the statement rotation would lose " + lost
+			if s.wait != nil {
+				reason = s.wait.reason // our own grant comes with the removal
+			}
+			fp.leaveRemovable(&s, reason)
 			return true
 		}
 		parts, wait = after, later(wait, s.wait)
@@ -423,7 +445,7 @@ func (fp *functionPlan) planRemoval(call Call, gone ...removable) {
 		c.Narrows = true
 		if reason := unputtable(&next, function); reason != "" {
 			for _, s := range gone {
-				fp.leaveStatement(s.sid, s.finding, reason)
+				fp.leaveRemovable(&s, reason)
 			}
 			return
 		}

@@ -95,7 +95,7 @@ func TestTheFunctionContinuesItself(t *testing.T) {
 	topic := a.AddTopic("rotationguard")
 	writer := a.AddRole(writerRole)
 	f := deploy(t, demoConfig(t, "repair"), s.environ(a, envTopic+"="+topic, envWriter+"="+writer, "AWS_ENDPOINT_URL_LAMBDA="+self.url)...)
-	hanging := []string{"rotate-hr", "rotate-sessions"}
+	hanging := []string{"rotate-hr", "rotate-wallet"} // so far behind that the first part does not read it ahead
 	event, parts, events := "{}", 0, []string{}
 	var last outcome
 	for event != "" {

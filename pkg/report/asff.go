@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -36,7 +37,7 @@ func SecurityFinding(r *ledger.FindingRecord, state ledger.State, owner Secret, 
 	severity := asffSeverity(f.Severity)
 	kinds := []string{"Software and Configuration Checks/AWS Security Best Practices"}
 	s := types.AwsSecurityFinding{
-		SchemaVersion: aws.String(asffVersion), Id: &f.ID, ProductArn: aws.String("arn:" + partitionOf(f) + ":securityhub:" + region + ":" + account + ":product/" + account + "/default"),
+		SchemaVersion: aws.String(asffVersion), Id: &f.ID, ProductArn: aws.String("arn:" + partitionOf(f, region) + ":securityhub:" + region + ":" + account + ":product/" + account + "/default"),
 		ProductName: aws.String("rotationguard"), GeneratorId: aws.String("rotationguard/" + f.Rule), AwsAccountId: &account, Region: &region,
 		CreatedAt: aws.String(rfc3339(r.FirstSeen)), FirstObservedAt: aws.String(rfc3339(r.FirstSeen)), LastObservedAt: aws.String(rfc3339(r.LastSeen)), UpdatedAt: aws.String(rfc3339(at)),
 		Title: aws.String(cut(asffHeadline(f), asffTitle)), Description: aws.String(cut(inert(f.Explanation), asffDescription)),
@@ -104,11 +105,19 @@ func shortARN(arn rotation.ARN) string {
 	return string(arn)
 }
 
-func partitionOf(f *drift.Finding) string {
+// partitionOf is the partition of what a finding is about; one that names nothing is about a target, whose Region tells. Source: IAM User Guide,
+// "Amazon Resource Names (ARNs)".
+func partitionOf(f *drift.Finding, region string) string {
 	for _, arn := range []rotation.ARN{f.Secret, f.Function, f.Subject} {
 		if p := arn.Parts().Partition; p != "" {
 			return p
 		}
+	}
+	switch {
+	case strings.HasPrefix(region, "cn-"):
+		return "aws-cn"
+	case strings.HasPrefix(region, "us-gov-"):
+		return "aws-us-gov"
 	}
 	return "aws"
 }
@@ -144,7 +153,7 @@ func asffResourcesOf(f *drift.Finding, owner *Secret, region string) []types.Res
 		if id == "" || slices.ContainsFunc(all, func(r types.Resource) bool { return *r.Id == id }) {
 			continue
 		}
-		r := types.Resource{Id: &id, Type: aws.String(asffType(arn)), Partition: types.Partition(partitionOf(f)), Region: aws.String(region)}
+		r := types.Resource{Id: &id, Type: aws.String(asffType(arn)), Partition: types.Partition(partitionOf(f, region)), Region: aws.String(region)}
 		if arn == owner.ARN && len(owner.Tags) > 0 {
 			r.Tags = asffTags(owner.Tags)
 		}

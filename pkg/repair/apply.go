@@ -218,7 +218,7 @@ func (r *Repairer) make(ctx context.Context, c *Change) error {
 		}
 		if inPlace(c, now) {
 			at := r.Now().UTC()
-			c.Status, c.Reason, c.At = Done, "found in place", &at
+			c.Status, c.Reason, c.At = Done, foundInPlace, &at
 			if attempt == 1 {
 				return nil
 			}
@@ -285,6 +285,12 @@ func (c *Change) on(role rotation.Role) rotation.Role {
 	})
 	return role
 }
+
+// foundInPlace is the reason of a change that somebody else, or an earlier run, had made.
+const foundInPlace = "found in place"
+
+// Wrote says whether a change was written, by this run and not before it.
+func (c *Change) Wrote() bool { return c.Status == Done && c.Reason != foundInPlace }
 
 // inPlace says whether a change is what the account holds already.
 func inPlace(c *Change, now document) bool {

@@ -379,6 +379,11 @@ func (p *planner) opensRole(c *Change, role *rotation.Role) []string {
 	return opens
 }
 
+// namesSource says whether a statement asks on whose behalf a service calls. Source: IAM User Guide, "The confused deputy problem".
+func namesSource(s *policy.Statement) bool {
+	return slices.ContainsFunc(s.Conditions, func(c policy.Condition) bool { return strings.HasPrefix(strings.ToLower(c.Key), "aws:source") })
+}
+
 // opensFunction is who could invoke the function again besides Secrets Manager.
 func opensFunction(function rotation.ARN, now, next *rotation.Policy) []string {
 	had := map[string]bool{}
@@ -403,8 +408,11 @@ func opensFunction(function rotation.ARN, now, next *rotation.Policy) []string {
 			add("everybody but those that it names")
 		default:
 			for _, who := range s.Principals {
-				if who.Type != policy.PrincipalService || who.ID != secretsManager {
+				switch {
+				case who.Type != policy.PrincipalService || who.ID != secretsManager:
 					add(rotation.OneLine(who.ID))
+				case !namesSource(s):
+					add("Secrets Manager on behalf of any account")
 				}
 			}
 		}

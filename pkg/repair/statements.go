@@ -115,8 +115,9 @@ func sameJSON(a, b string) bool {
 	return a != "" && b != "" && canonicalJSON(a) == canonicalJSON(b)
 }
 
-// sameStatement says whether two statements of function policies are the same. Principal "*" and {"AWS":"*"} are one principal (IAM User
-// Guide, "AWS JSON policy elements: Principal"), and AddPermission writes the first.
+// sameStatement says whether two statements of function policies say the same: a list of one is its member, the case of condition operators and keys
+// does not matter, and Principal "*" and {"AWS":"*"} are one principal. AddPermission writes one form of them. Source: IAM User Guide, "Grammar of the
+// IAM JSON policy language", "AWS JSON policy elements: Principal".
 func sameStatement(a, b json.RawMessage) bool { return canonicalStatement(a) == canonicalStatement(b) }
 
 func canonicalStatement(raw json.RawMessage) string {
@@ -126,20 +127,55 @@ func canonicalStatement(raw json.RawMessage) string {
 	if d.Decode(&s) != nil {
 		return canonicalJSON(string(raw))
 	}
-	if p, ok := s["Principal"].(map[string]any); ok && len(p) == 1 {
-		id := p["AWS"]
-		if list, ok := id.([]any); ok && len(list) == 1 {
-			id = list[0]
+	for _, name := range []string{"Action", "NotAction", "Resource", "NotResource"} {
+		if v, ok := s[name]; ok {
+			s[name] = bare(v)
 		}
-		if id == "*" {
+	}
+	if p, ok := s["Principal"].(map[string]any); ok {
+		for kind, v := range p {
+			p[kind] = bare(v)
+		}
+		if len(p) == 1 && p["AWS"] == "*" {
 			s["Principal"] = "*"
 		}
+	}
+	if c, ok := s["Condition"].(map[string]any); ok {
+		s["Condition"] = foldedCondition(c)
 	}
 	out, err := json.Marshal(s)
 	if err != nil {
 		return canonicalJSON(string(raw))
 	}
 	return string(out)
+}
+
+// bare is the member of a list of one, and any other value itself.
+func bare(v any) any {
+	if list, ok := v.([]any); ok && len(list) == 1 {
+		return list[0]
+	}
+	return v
+}
+
+// foldedCondition is a condition with its operators and keys in lower case; one that names an operator or a key twice stays as it is.
+func foldedCondition(c map[string]any) map[string]any {
+	out := map[string]any{}
+	for operator, keys := range c {
+		named, ok := keys.(map[string]any)
+		folded := map[string]any{}
+		for key, v := range named {
+			folded[strings.ToLower(key)] = bare(v)
+		}
+		if !ok || len(folded) != len(named) {
+			return c
+		}
+		out[strings.ToLower(operator)] = folded
+	}
+	if len(out) != len(c) {
+		return c
+	}
+	return out
 }
 
 // canonicalJSON is a value in one layout with sorted members; a text that is no JSON stays as it is.

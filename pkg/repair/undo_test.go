@@ -233,10 +233,10 @@ func TestARollbackSaysWhatItOpens(t *testing.T) {
 			s.policy = document(invokeGrant(s.function()), strings.Replace(invoker("", `{"AWS":"arn:aws:iam::210987654321:root"}`, s.function()), `"Sid":"",`, "", 1))
 			b.add(s)
 		}, map[repair.Call]string{repair.PutResourcePolicy: "lambda:InvokeFunction for arn:aws:iam::210987654321:root"}},
-		{"Secrets Manager's own grant without SourceAccount opens nothing", func(b *bench) {
+		{"Secrets Manager's own grant without SourceAccount lets it invoke for others", func(b *bench) {
 			b.opts.AddSourceAccount = true
 			b.add(working("x"))
-		}, nil},
+		}, map[repair.Call]string{repair.AddPermission: "Secrets Manager on behalf of any account"}},
 		{"our own policy that was withdrawn opens nothing", func(b *bench) {
 			s := powerless("x")
 			b.add(s)
@@ -584,5 +584,25 @@ func TestReadPlanRefusesWhatIsNoPlan(t *testing.T) {
 				t.Errorf("error = %v", err)
 			}
 		})
+	}
+}
+
+// AddPermission writes a statement in one form; one that stood in another says the same once it is back.
+func TestAStatementInAnotherFormIsBackOnceAddPermissionWroteIt(t *testing.T) {
+	b := newEnforcing(t)
+	s := working("x")
+	s.policy = document(sourced(s.function()), `{"Sid":"other","Effect":"Allow","Principal":{"AWS":["arn:aws:iam::210987654321:root"]},"Action":["lambda:InvokeFunction"],"Resource":["`+
+		string(s.function())+`"],"Condition":{"stringequals":{"aws:principalorgid":["o-1234567890"]}}}`)
+	b.add(s)
+	if got, want := summary(b.run(t)), []string{"done lambda:RemovePermission x"}; !slices.Equal(got, want) {
+		t.Fatalf("changes = %v, want %v", got, want)
+	}
+	b.now = b.now.Add(time.Hour)
+	changes := b.rollback(t, repair.Undoing{AcceptBroken: true})
+	if got, want := summary(changes), []string{"done lambda:AddPermission x"}; !slices.Equal(got, want) || changes[0].Reason != "" {
+		t.Fatalf("changes = %v (%s), want %v", got, changes[0].Reason, want)
+	}
+	if f, _ := b.Function("x"); !strings.Contains(f.Policies[""], "o-1234567890") || !strings.Contains(f.Policies[""], "210987654321") {
+		t.Errorf("function policy = %s", f.Policies[""])
 	}
 }

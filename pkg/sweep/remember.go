@@ -55,6 +55,17 @@ func (s *Sweeper) record(ctx context.Context, outcome *report.Outcome, run ledge
 	}
 }
 
+// wrote is how many changes a run has written.
+func wrote(changes []repair.Change) int {
+	n := 0
+	for i := range changes {
+		if changes[i].Wrote() {
+			n++
+		}
+	}
+	return n
+}
+
 func count(changes []repair.Change, status repair.Status) int {
 	n := 0
 	for i := range changes {

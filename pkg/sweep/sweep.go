@@ -221,8 +221,8 @@ func (s *Sweeper) apply(ctx context.Context, outcome report.Outcome, plan repair
 	sealing, stop := context.WithTimeout(context.WithoutCancel(ctx), sealWithin)
 	defer stop()
 	s.seal(sealing, &outcome, run)
-	if done := count(changes, repair.Done); done > 0 && !s.Forgetful {
-		outcome.Notes = append(outcome.Notes, fmt.Sprintf("Run %s wrote %d changes; `%s` shows what taking them back would do.", repairer.Run, done, s.rollback(repairer.Run)))
+	if written := wrote(changes); written > 0 && !s.Forgetful {
+		outcome.Notes = append(outcome.Notes, fmt.Sprintf("Run %s wrote %d changes; `%s` shows what taking them back would do.", repairer.Run, written, s.rollback(repairer.Run)))
 	}
 	outcome.Sort()
 	return outcome, errors.Join(err, verr)

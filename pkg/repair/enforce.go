@@ -281,7 +281,7 @@ func (t *tightening) statementBarred(w *wide) string {
 		return "repair.keep names it"
 	case elsewhere:
 		return "the statement names another Region's or account's resource"
-	case strings.HasPrefix(p.Name, rotation.OwnPrefix):
+	case strings.HasPrefix(p.Name, rotation.OwnPrefix) && !keeps(p.Name):
 		return "the policy has a name of ours, and of those only what rotation needs no more is ever taken back: narrow it by hand"
 	}
 	for _, u := range t.units {
@@ -390,25 +390,11 @@ func (u *unit) rotating(now time.Time) *waiting {
 // inline policy.
 func (t *tightening) after() (rotation.Role, error) {
 	next := t.role
-	kept := statements{version: json.RawMessage(`"2012-10-17"`)}
-	if old := inline(&t.role, t.keptName()); old != nil {
-		var err error
-		if kept, err = readStatements(old.Text); err != nil {
-			return next, err
-		}
-	}
 	for _, p := range t.touched() {
 		if p.Source == rotation.PolicyAttached {
 			next.Identity = slices.DeleteFunc(slices.Clone(next.Identity), func(x rotation.Policy) bool {
 				return x.Source == rotation.PolicyAttached && x.ARN == p.ARN
 			})
-			for _, w := range t.wide {
-				if w.policy == p {
-					if err := w.appendTo(&kept); err != nil {
-						return next, err
-					}
-				}
-			}
 			continue
 		}
 		text, err := t.narrowed(p)
@@ -417,10 +403,39 @@ func (t *tightening) after() (rotation.Role, error) {
 		}
 		next = withInline(next, p.Name, text)
 	}
-	if len(kept.list) > 0 {
-		next = withInline(next, t.keptName(), kept.text())
+	text, err := t.keeping(&next)
+	if err != nil {
+		return next, err
 	}
-	return next, nil
+	return withInline(next, t.keptName(), text), nil
+}
+
+// keeping is a role's inline policy for what detached policies gave inside the ceiling, with the kept pieces of those that are detached now. Empty:
+// there is none.
+func (t *tightening) keeping(role *rotation.Role) (string, error) {
+	kept := statements{version: json.RawMessage(`"2012-10-17"`)}
+	old := inline(role, t.keptName())
+	if old != nil {
+		var err error
+		if kept, err = readStatements(old.Text); err != nil {
+			return "", err
+		}
+	}
+	had := len(kept.list)
+	for _, w := range t.wide {
+		if w.policy.Source == rotation.PolicyAttached {
+			if err := w.appendTo(&kept); err != nil {
+				return "", err
+			}
+		}
+	}
+	switch {
+	case len(kept.list) > had:
+		return kept.text(), nil
+	case old != nil:
+		return old.Text, nil
+	}
+	return "", nil
 }
 
 // nothingLeft is what stays of an inline policy that had nothing but excess. It is the owner's policy, which only its owner deletes, and IAM
@@ -454,6 +469,11 @@ func (t *tightening) keptName() string {
 // owner's grant stands for it.
 const keptSuffix = "-kept"
 
+// keeps says whether an inline policy is one that takes in what detached policies gave.
+func keeps(name string) bool {
+	return strings.HasPrefix(name, rotation.OwnPrefix) && strings.HasSuffix(name, keptSuffix)
+}
+
 // appendTo writes the pieces that are kept.
 func (w *wide) appendTo(s *statements) error {
 	for i := range w.pieces {
@@ -476,7 +496,7 @@ func (w *wide) appendTo(s *statements) error {
 }
 
 // narrowed is an inline document with its wide statements replaced; every other statement keeps its bytes. Where no statement would be left,
-// one that does no harm is.
+// one that does no harm is; of a policy that enforce itself has put nothing is, and it is empty.
 func (t *tightening) narrowed(p *rotation.Policy) (string, error) {
 	have, err := readStatements(p.Text)
 	if err != nil {
@@ -492,6 +512,9 @@ func (t *tightening) narrowed(p *rotation.Policy) (string, error) {
 		if err := t.wide[j].appendTo(&out); err != nil {
 			return "", err
 		}
+	}
+	if len(out.list) == 0 && keeps(p.Name) {
+		return "", nil
 	}
 	if len(out.list) == 0 {
 		raw, err := nothingLeft()
@@ -517,7 +540,7 @@ func (t *tightening) emptied(p *rotation.Policy) bool {
 // withoutEmptied is a role without what only stands in for an empty policy: nothing may rest on it.
 func (t *tightening) withoutEmptied(role rotation.Role) *rotation.Role {
 	for _, p := range t.touched() {
-		if p.Source == rotation.PolicyInline && t.emptied(p) {
+		if p.Source == rotation.PolicyInline && !keeps(p.Name) && t.emptied(p) {
 			role = withInline(role, p.Name, "")
 		}
 	}
@@ -644,22 +667,30 @@ func (t *tightening) changes(due *waiting) {
 		}
 		t.put(u, c)
 	}
-	if kept := inline(&next, t.keptName()); kept != nil {
-		before := ""
-		if old := inline(&t.role, t.keptName()); old != nil {
-			before = old.Text
-		}
-		if before != kept.Text {
-			put(Change{Call: PutRolePolicy, Name: t.keptName(), Before: before, After: kept.Text}, t.findingsOf(nil))
-		}
+	kept, before := t.keptName(), ""
+	if old := inline(&t.role, kept); old != nil {
+		before = old.Text
+	}
+	added, err := t.keeping(&t.role)
+	if err != nil {
+		return
+	}
+	if added != before {
+		put(Change{Call: PutRolePolicy, Name: kept, Before: before, After: added}, t.findingsOf(nil))
 	}
 	for _, p := range t.touched() {
 		switch {
 		case p.Source == rotation.PolicyAttached:
 			put(Change{Call: DetachRolePolicy, Name: string(p.ARN), Before: p.Text}, t.findingsOf(p))
 		default:
-			c := Change{Call: PutRolePolicy, Name: p.Name, Before: p.Text, After: inline(&next, p.Name).Text, Narrows: true}
-			if t.emptied(p) {
+			c := Change{Call: DeleteRolePolicy, Name: p.Name, Before: p.Text}
+			if p.Name == kept {
+				c.Before = added // what is kept of detached policies comes first
+			}
+			if left := inline(&next, p.Name); left != nil {
+				c.Call, c.After, c.Narrows = PutRolePolicy, left.Text, true
+			}
+			if !keeps(p.Name) && t.emptied(p) {
 				c.Reason = "rotation needs nothing of the policy: one statement that allows nothing stays, since IAM stores no empty policy and only its owner deletes it"
 			}
 			put(c, t.findingsOf(p))

@@ -1,6 +1,7 @@
 package repair_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -251,5 +252,76 @@ func TestRepairDoesNotEnforce(t *testing.T) {
 	b.add(s)
 	if b.run(t); len(b.Writes()) > 0 {
 		t.Errorf("writes = %v", b.Writes())
+	}
+}
+
+// What enforce itself has put for detached policies is held to the contract as any policy is: it shrinks with it, and goes with the last need.
+func TestEnforceNarrowsWhatItHasKept(t *testing.T) {
+	attach := func(b *bench) {
+		b.UpdateRole("x-role", func(r *awstest.Role) { r.Attached = []string{wideARN} })
+	}
+	release := func(b *bench, names ...string) {
+		for _, name := range names {
+			b.UpdateSecret(string(secretARN(name)), func(s *awstest.Secret) { s.RotationEnabled, s.RotationLambdaARN = nil, "" })
+		}
+	}
+	tests := []struct {
+		name  string
+		later func(b *bench)
+		want  []string
+		stays bool // what was kept
+	}{
+		{"a secret names the function no more", func(b *bench) { release(b, "x-more") }, []string{"done iam:PutRolePolicy x-role"}, true},
+		{"and another policy is detached in the same run", func(b *bench) { release(b, "x-more"); attach(b) },
+			[]string{"done iam:PutRolePolicy x-role", "done iam:DetachRolePolicy x-role", "done iam:PutRolePolicy x-role"}, true},
+		{"all that is left of it the owner gives", func(b *bench) {
+			release(b, "x-more")
+			b.UpdateRole("x-role", func(r *awstest.Role) { r.Inline["owner"] = roleGrant(functionARN("x")) })
+		}, []string{"done iam:DeleteRolePolicy x-role"}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newEnforcing(t)
+			s := working("x")
+			s.secrets = append(s.secrets, "x-more")
+			s.inline = map[string]string{"rotate": document(allow(fourActions, string(secretARN("x-secret"))), allow(`"secretsmanager:GetRandomPassword"`, "*"))}
+			b.add(s)
+			attached := b.AddPolicy(awstest.Policy{Name: "team", Document: document(allow(fourActions, string(secretARN("x-more"))), allow(`"iam:PassRole"`, "*"))})
+			b.UpdateRole("x-role", func(r *awstest.Role) { r.Attached = []string{attached} })
+			if got, want := summary(b.run(t)), []string{"done iam:PutRolePolicy x-role", "done iam:DetachRolePolicy x-role"}; !slices.Equal(got, want) {
+				t.Fatalf("changes = %v, want %v", got, want)
+			}
+			b.now = b.now.Add(time.Hour)
+			tt.later(b)
+			before := b.state(t)
+			tr := b.watch(t)
+			changes := b.run(t)
+			if got := summary(changes); !slices.Equal(got, tt.want) {
+				t.Errorf("changes = %v, want %v; left %+v", got, tt.want, b.plan(t).Left)
+			}
+			if tr.step(); len(tr.lost) > 0 {
+				t.Errorf("lost: %v", tr.lost)
+			}
+			role, _ := b.Role("x-role")
+			if kept := slices.ContainsFunc(slices.Collect(maps.Keys(role.Inline)), func(name string) bool { return strings.HasSuffix(name, "-kept") }); kept != tt.stays {
+				t.Errorf("inline policies = %v", role.Inline)
+			}
+			for _, f := range excesses(b.judge(t, rotation.Scope{})) {
+				t.Errorf("still there: %s", f.Explanation)
+			}
+			b.now = b.now.Add(time.Hour)
+			b.ResetCalls()
+			if again := b.run(t); len(b.Writes()) > 0 {
+				t.Errorf("a second run writes %v", summary(again))
+			}
+			for _, c := range b.rollback(t, repair.Undoing{AcceptBroken: true}) {
+				if c.Status != repair.Done {
+					t.Errorf("rolling back: %s %s is %s: %s", c.Call, c.Name, c.Status, c.Reason)
+				}
+			}
+			if d := cmp.Diff(before, b.state(t)); d != "" {
+				t.Errorf("rolled back, the account is not what it was (-want +got):\n%s", d)
+			}
+		})
 	}
 }

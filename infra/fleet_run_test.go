@@ -478,15 +478,7 @@ func motoDefinition(t *testing.T) string {
 
 func startOnMoto(t *testing.T) *onMoto {
 	t.Helper()
-	s, err := emulator.StartMoto(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := emulator.For(t)(emulator.StartMoto(t.Context()))
 	m := &onMoto{url: s.URL, cfg: aws.Config{Region: "eu-central-1", BaseEndpoint: &s.URL, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}}
 	m.post(t, "config", map[string]any{"stepfunctions": map[string]any{"execute_state_machine": true}, "lambda": map[string]any{"use_docker": false}})
 	return m

@@ -41,11 +41,7 @@ type digested struct {
 
 func newDigested(t *testing.T) *digested {
 	t.Helper()
-	server, err := emulator.StartMoto(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Stop() })
+	server := emulator.For(t)(emulator.StartMoto(t.Context()))
 	cfg := aws.Config{Region: "eu-west-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
 	must := func(err error) {
 		t.Helper()
@@ -54,7 +50,7 @@ func newDigested(t *testing.T) *digested {
 		}
 	}
 	d := &digested{bucket: s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }), queue: sqs.NewFromConfig(cfg)}
-	_, err = d.bucket.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("reports"), CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: "eu-west-1"}})
+	_, err := d.bucket.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("reports"), CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: "eu-west-1"}})
 	must(err)
 	topic, err := sns.NewFromConfig(cfg).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("alerts")})
 	must(err)

@@ -39,15 +39,7 @@ type queue struct {
 // newDemoAccount starts moto and seeds it.
 func newDemoAccount(t *testing.T) *demoAccount {
 	t.Helper()
-	s, err := emulator.StartMoto(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := emulator.For(t)(emulator.StartMoto(t.Context()))
 	a := &demoAccount{url: s.URL, cfg: aws.Config{
 		Region: account.Region, BaseEndpoint: &s.URL, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
 	}}

@@ -48,15 +48,7 @@ func TestAFleetRepairsEachTargetByItself(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	hub, err := emulator.StartMoto(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := hub.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	hub := emulator.For(t)(emulator.StartMoto(t.Context()))
 	own := &demoAccount{url: hub.URL, cfg: aws.Config{Region: account.Region, BaseEndpoint: &hub.URL, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}}
 	table, bucket := own.addTable(t), "reports"
 	cfg := own.cfg.Copy()

@@ -34,15 +34,7 @@ const (
 // quotas and latencies, in the function's Region or as far away as another continent, with the ledger and the reports on moto behind latencies of their own. The default share of the
 // quotas is used. The first target is in a function that has just started, the others in one that has swept before. (No connection is encrypted here.)
 func BenchmarkTarget(b *testing.B) {
-	hub, err := emulator.StartMoto(b.Context())
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		if err := hub.Stop(); err != nil {
-			b.Error(err)
-		}
-	})
+	hub := emulator.For(b)(emulator.StartMoto(b.Context()))
 	own := &demoAccount{url: hub.URL, cfg: aws.Config{Region: account.Region, BaseEndpoint: &hub.URL, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}}
 	table, bucket := own.addTable(b), "reports"
 	cfg := own.cfg.Copy()

@@ -59,15 +59,7 @@ func TestTargetIsSweptWithTheMemberRoleAlone(t *testing.T) {
 	if err := fleet.Seed(t.Context(), peer.In("eu-west-1").Config(), other, 1); err != nil {
 		t.Fatal(err)
 	}
-	m, err := emulator.StartMoto(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := m.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	m := emulator.For(t)(emulator.StartMoto(t.Context()))
 	cfg := a.Config()
 	cfg.BaseEndpoint, cfg.HTTPClient, cfg.Region = &m.URL, http.DefaultClient, "us-east-1"
 	bucket := "reports"

@@ -30,15 +30,7 @@ type stores struct {
 
 func newStores(t *testing.T) *stores {
 	t.Helper()
-	m, err := emulator.StartMoto(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := m.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	m := emulator.For(t)(emulator.StartMoto(t.Context()))
 	s := &stores{bucket: "rotationguard-reports", demoAccount: demoAccount{url: m.URL, cfg: aws.Config{
 		Region: account.Region, BaseEndpoint: &m.URL, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
 	}}}

@@ -32,15 +32,7 @@ func newTestHandler(t *testing.T, cfg aws.Config, targets, bucket string) *handl
 
 // TestListIsWhatTheMapReads runs on moto: what is written is what a map state reads its items from.
 func TestListIsWhatTheMapReads(t *testing.T) {
-	m, err := emulator.StartMoto(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := m.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	m := emulator.For(t)(emulator.StartMoto(t.Context()))
 	cfg := aws.Config{Region: "us-east-1", BaseEndpoint: &m.URL, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""), HTTPClient: http.DefaultClient}
 	client := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
 	bucket := "reports"

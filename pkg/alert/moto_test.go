@@ -25,15 +25,7 @@ import (
 // onMoto is a configuration for moto's account.
 func onMoto(t *testing.T) aws.Config {
 	t.Helper()
-	s, err := emulator.StartMoto(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := emulator.For(t)(emulator.StartMoto(t.Context()))
 	return aws.Config{Region: region, BaseEndpoint: &s.URL, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
 }
 

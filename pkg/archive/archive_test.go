@@ -23,15 +23,7 @@ const bucket = "reports"
 
 func newBucket(t *testing.T) *s3.Client {
 	t.Helper()
-	s, err := emulator.StartMoto(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := emulator.For(t)(emulator.StartMoto(t.Context()))
 	client := s3.New(s3.Options{
 		Region: "eu-west-1", BaseEndpoint: &s.URL, UsePathStyle: true, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
 	})

@@ -38,12 +38,7 @@ const conformName = "awstest-conformance"
 // Sids, paging and limits are not among it, nor are a name that is being deleted, a Principal in a role's policy and a Sid
 // with a hyphen, all of which AWS refuses.
 func TestAnswersAsMotoDoes(t *testing.T) {
-	server := ok(emulator.StartMoto(t.Context()))(t)
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	server := emulator.For(t)(emulator.StartMoto(t.Context()))
 	a, ours := start(t)
 	cfg := a.Config()
 	cfg.BaseEndpoint, cfg.Credentials = aws.String(server.URL), credentials.NewStaticCredentialsProvider("test", "test", "")

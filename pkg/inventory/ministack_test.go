@@ -23,15 +23,7 @@ import (
 // policy where there is none.
 func TestListingWithoutFunctionsIsCompleted(t *testing.T) {
 	ctx := t.Context()
-	s, err := emulator.StartMinistack(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := emulator.For(t)(emulator.StartMinistack(ctx))
 	cfg := aws.Config{Region: home, BaseEndpoint: &s.URL, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
 	check := func(err error) {
 		t.Helper()

@@ -42,23 +42,8 @@ func makeTable(t *testing.T, api *dynamodb.Client, name string) {
 	}
 }
 
-// started is DynamoDB on an emulator that ends with the test.
-func started(t *testing.T, s *emulator.Server, err error) *dynamodb.Client {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return client(s.URL)
-}
-
 func TestTableOnMinistack(t *testing.T) {
-	s, err := emulator.StartMinistack(t.Context())
-	api := started(t, s, err)
+	api := client(emulator.For(t)(emulator.StartMinistack(t.Context())).URL)
 	makeTable(t, api, "ledger")
 	conformTable(t, api)
 	t.Run("of many that want the lease one gets it", func(t *testing.T) { raceForLease(t, api) })
@@ -107,8 +92,7 @@ func conformTable(t *testing.T, api *dynamodb.Client) {
 }
 
 func TestTableOnMoto(t *testing.T) {
-	s, err := emulator.StartMoto(t.Context())
-	api := started(t, s, err)
+	api := client(emulator.For(t)(emulator.StartMoto(t.Context())).URL)
 	makeTable(t, api, "ledger")
 	t.Run("conforms", func(t *testing.T) { conformTable(t, api) })
 	t.Run("a lease whose time is over is taken over, and its holder writes no more", func(t *testing.T) {

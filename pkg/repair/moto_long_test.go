@@ -248,15 +248,7 @@ func (m *moto) state(ctx context.Context, t *testing.T, b *bench) map[string]str
 // TestLongRandomAccountsOnMoto holds the laws of repair on random accounts in moto: what can be mended is, a second run has nothing to do, and
 // rolled back the account is what it was.
 func TestLongRandomAccountsOnMoto(t *testing.T) {
-	server, err := emulator.StartMoto(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	server := emulator.For(t)(emulator.StartMoto(t.Context()))
 	m := newMoto(t, server.URL)
 	held, ran, written := 0, 0, 0
 	for seed := uint64(0); held < 52; seed++ {

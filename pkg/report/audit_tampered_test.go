@@ -89,15 +89,7 @@ func replace(old, with string) func([]byte) []byte {
 
 // TestWhoTampersWithALedgerIsFoundOut edits and removes behind the program's back, in the file and in the table.
 func TestWhoTampersWithALedgerIsFoundOut(t *testing.T) {
-	moto, err := emulator.StartMoto(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := moto.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	moto := emulator.For(t)(emulator.StartMoto(t.Context()))
 	api := dynamodb.NewFromConfig(aws.Config{Region: region, BaseEndpoint: &moto.URL, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")})
 	if _, err := api.CreateTable(t.Context(), &dynamodb.CreateTableInput{
 		TableName: aws.String("ledger"), BillingMode: types.BillingModePayPerRequest,

@@ -199,11 +199,7 @@ func newReader(t *testing.T) *reader {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := emulator.StartMoto(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Stop() })
+	s := emulator.For(t)(emulator.StartMoto(t.Context()))
 	cfg := aws.Config{Region: account.Region, BaseEndpoint: &s.URL, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
 	if err := account.Seed(t.Context(), cfg, "rotate-orders", "rotate-shared", "rotate-shipping", "rotate-carts"); err != nil {
 		t.Fatal(err)

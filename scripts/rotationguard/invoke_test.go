@@ -37,15 +37,7 @@ const reports = "rotationguard-reports"
 // newMinistack is an emulator that runs functions, with a bucket for reports.
 func newMinistack(t *testing.T) (string, aws.Config) {
 	t.Helper()
-	s, err := emulator.StartMinistack(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := emulator.For(t)(emulator.StartMinistack(t.Context()))
 	cfg := aws.Config{Region: account.Region, BaseEndpoint: &s.URL, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
 	if _, err := bucketOn(cfg).CreateBucket(t.Context(), &s3.CreateBucketInput{
 		Bucket: aws.String(reports), CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: s3types.BucketLocationConstraint(account.Region)},

@@ -131,15 +131,7 @@ func permissions(f *rotation.Function) (calls []*lambda.AddPermissionInput, ok b
 // TestSetupsOnMoto puts the setups that moto can hold into one account there, each under names of its own, and sweeps it: once for all those
 // without a configuration, and for every other one by its secret.
 func TestSetupsOnMoto(t *testing.T) {
-	server, err := emulator.StartMoto(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	server := emulator.For(t)(emulator.StartMoto(t.Context()))
 	path, m := build(t), newMoto(t, server.URL)
 	all, left := loadLibrary(t), map[string]int{}
 	var mu sync.Mutex

@@ -214,15 +214,7 @@ func TestTargetsAreRefusedBeforeAnythingIsRead(t *testing.T) {
 
 // TestTargetsOnMoto sweeps accounts of an organization on an emulator that others wrote.
 func TestTargetsOnMoto(t *testing.T) {
-	s, err := emulator.StartMoto(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := emulator.For(t)(emulator.StartMoto(t.Context()))
 	b := newBench(t)
 	cfg := aws.Config{Region: "eu-central-1", BaseEndpoint: &s.URL, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
 	client := organizations.NewFromConfig(cfg)

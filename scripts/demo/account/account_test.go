@@ -69,15 +69,7 @@ func TestVerdictsInMemory(t *testing.T) {
 }
 
 func TestVerdictsOnMoto(t *testing.T) {
-	s, err := emulator.StartMoto(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := emulator.For(t)(emulator.StartMoto(t.Context()))
 	cfg := motoConfig(s.URL)
 	if err := account.Seed(t.Context(), cfg); err != nil {
 		t.Fatal(err)

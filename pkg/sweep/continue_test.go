@@ -102,13 +102,21 @@ func (p parts) open() (open []func(context.Context) (io.ReadCloser, error)) {
 // inParts sweeps with a process of its own for each part, which reads so many groups; between is called after every part that was cut.
 func inParts(t *testing.T, s *sweep.Sweeper, groups func(part int) int, between func(part int)) (report.Outcome, int) {
 	t.Helper()
+	source := s.Source
+	return sweepParts(t, s, func(part int) (sweep.Source, time.Duration) { return slow{source, groups(part)}, time.Hour }, between)
+}
+
+// sweepParts sweeps with a process of its own for each part: with what it reads from, and for how long.
+func sweepParts(t *testing.T, s *sweep.Sweeper, with func(part int) (sweep.Source, time.Duration), between func(part int)) (report.Outcome, int) {
+	t.Helper()
 	var done parts
 	source := s.Source
 	defer func() { s.Source, s.Continue = source, nil }()
 	for {
 		var part bytes.Buffer
-		s.Source = slow{source, groups(len(done))}
-		s.Continue = &sweep.Continuation{Until: time.Now().Add(time.Hour), Earlier: done.open(), Part: &part}
+		var within time.Duration
+		s.Source, within = with(len(done))
+		s.Continue = &sweep.Continuation{Until: time.Now().Add(within), Earlier: done.open(), Part: &part}
 		outcome, err := s.Sweep(t.Context(), rotation.Scope{})
 		switch {
 		case err == nil:
@@ -116,7 +124,7 @@ func inParts(t *testing.T, s *sweep.Sweeper, groups func(part int) int, between 
 		case !errors.Is(err, sweep.ErrCut):
 			t.Fatal(err)
 		case s.Continue.Groups() == 0:
-			t.Fatalf("part %d read nothing", len(done))
+			t.Fatalf("part %d read nothing in %s", len(done), within)
 		}
 		done = append(done, part.Bytes())
 		between(len(done))

@@ -3,8 +3,6 @@
 package sweep_test
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -16,8 +14,6 @@ import (
 
 	"github.com/rotationguard/rotationguard/pkg/awstest"
 	"github.com/rotationguard/rotationguard/pkg/inventory"
-	"github.com/rotationguard/rotationguard/pkg/report"
-	"github.com/rotationguard/rotationguard/pkg/rotation"
 	"github.com/rotationguard/rotationguard/pkg/sweep"
 	"github.com/rotationguard/rotationguard/scripts/demo/account"
 )
@@ -39,7 +35,13 @@ func TestLongPartsMakeFewCallsMore(t *testing.T) {
 			s.Ledger = nil
 			a.ResetCalls()
 			began := time.Now()
-			o, parts := byTheClock(t, s, func() sweep.Source { return inventory.New(inventory.NewClients(cfg), inventory.Options{}) }, first, next)
+			o, parts := sweepParts(t, s, func(part int) (sweep.Source, time.Duration) {
+				within := next
+				if part == 0 {
+					within = first
+				}
+				return inventory.New(inventory.NewClients(cfg), inventory.Options{}), within
+			}, func(int) {})
 			defer func() { _ = o.Close() }()
 			return text(t, &o), time.Since(began), parts, a.CallCounts()
 		}
@@ -59,27 +61,6 @@ func TestLongPartsMakeFewCallsMore(t *testing.T) {
 			}
 		}
 	})
-}
-
-// byTheClock sweeps with a process of its own for each part, which has so much time.
-func byTheClock(t *testing.T, s *sweep.Sweeper, source func() sweep.Source, first, next time.Duration) (report.Outcome, int) {
-	t.Helper()
-	var done parts
-	for within := first; ; within = next {
-		var part bytes.Buffer
-		s.Source = source()
-		s.Continue = &sweep.Continuation{Until: time.Now().Add(within), Earlier: done.open(), Part: &part}
-		outcome, err := s.Sweep(t.Context(), rotation.Scope{})
-		switch {
-		case err == nil:
-			return outcome, len(done) + 1
-		case !errors.Is(err, sweep.ErrCut):
-			t.Fatal(err)
-		case s.Continue.Groups() == 0:
-			t.Fatalf("part %d read nothing in %s", len(done), within)
-		}
-		done = append(done, part.Bytes())
-	}
 }
 
 func total(calls map[string]int) int {

@@ -226,7 +226,7 @@ func (h *handler) sweep(ctx context.Context, asked request) (report.Outcome, *fa
 		sweeper.Ledger = l
 	}
 	if h.target != nil {
-		sweeper.Target = h.target.Account + "/" + h.target.Region
+		sweeper.Target = h.target.Place()
 	}
 	within, cancel := before(ctx, asked.mode)
 	defer cancel()

@@ -30,6 +30,9 @@ func (t Target) String() string {
 	return t.Account + " " + t.Name + " " + t.Region
 }
 
+// Place is "ACCOUNT/REGION", as the command's --target names it.
+func (t Target) Place() string { return t.Account + "/" + t.Region }
+
 // Fleet is the role that may be assumed in targets, and nothing else.
 type Fleet struct {
 	Role       string // its name, path included

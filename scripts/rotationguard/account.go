@@ -76,6 +76,16 @@ func (f *accountFlags) load(ctx context.Context) (aws.Config, error) {
 	return inventory.Bounded(cfg), nil
 }
 
+// caller is the configuration that the flags name, and who calls with it.
+func (f *accountFlags) caller(ctx context.Context) (aws.Config, identity, error) {
+	cfg, err := f.load(ctx)
+	if err != nil {
+		return aws.Config{}, identity{}, err
+	}
+	id, err := whoami(ctx, cfg)
+	return cfg, id, err
+}
+
 // haveCredentials looks for credentials before they are needed, so that there being none is told apart from AWS refusing them.
 func haveCredentials(ctx context.Context, cfg aws.Config) error {
 	found, err := cfg.Credentials.Retrieve(ctx)

@@ -102,11 +102,7 @@ func (f *doctorFlags) run(cmd *cobra.Command) error {
 		mode = repair.Mode(f.mode)
 	}
 	ctx := cmd.Context()
-	cfg, err := f.accountFlags.load(ctx)
-	if err != nil {
-		return err
-	}
-	id, err := whoami(ctx, cfg)
+	cfg, id, err := f.accountFlags.caller(ctx)
 	if err != nil {
 		return err
 	}

@@ -62,11 +62,8 @@ func (f *invokeFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	ctx := cmd.Context()
-	cfg, err := f.load(ctx)
+	cfg, _, err := f.caller(ctx)
 	if err != nil {
-		return err
-	}
-	if _, err := whoami(ctx, cfg); err != nil {
 		return err
 	}
 	if f.function == "" {

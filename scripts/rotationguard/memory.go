@@ -47,11 +47,8 @@ func (f *memoryFlags) open(cmd *cobra.Command, needCaller bool) (ledger.Ledger, 
 	if err != nil {
 		return nil, id, err
 	}
-	cfg, err := f.accountFlags.load(cmd.Context())
+	cfg, id, err := f.accountFlags.caller(cmd.Context())
 	if err != nil {
-		return nil, id, err
-	}
-	if id, err = whoami(cmd.Context(), cfg); err != nil {
 		return nil, id, err
 	}
 	there, err := f.remembered(cfg, id)

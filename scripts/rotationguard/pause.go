@@ -96,11 +96,7 @@ func (f *memoryFlags) all(cmd *cobra.Command, mark marking) error {
 		return err
 	}
 	ctx := cmd.Context()
-	cfg, err := f.accountFlags.load(ctx)
-	if err != nil {
-		return err
-	}
-	id, err := whoami(ctx, cfg)
+	cfg, id, err := f.accountFlags.caller(ctx)
 	if err != nil {
 		return err
 	}
@@ -118,7 +114,7 @@ func (f *memoryFlags) all(cmd *cobra.Command, mark marking) error {
 	group.SetLimit(fleetConcurrency)
 	for _, target := range list.Targets {
 		group.Go(func() error {
-			one := targetFlags{target: target.Account + "/" + target.Region}
+			one := targetFlags{target: target.Place()}
 			said, err := f.markOne(ctx, &one, &reached{cfg: cfg, home: cfg, id: id}, &c, mark)
 			mu.Lock()
 			defer mu.Unlock()

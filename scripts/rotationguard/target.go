@@ -167,12 +167,15 @@ func enter(ctx context.Context, home aws.Config, all fleet.Fleet, target fleet.T
 	return &reached{cfg: theirs, home: home, id: identity{target.Account, id.caller}, target: &target, writer: rotation.ARN(all.WriterIn(target))}, nil
 }
 
+// place is ACCOUNT/REGION, as --target and the parts of a ledger's table are named.
+func (r *reached) place() string { return r.id.account + "/" + r.cfg.Region }
+
 // work lets a sweeper work there.
 func (r *reached) work(s *sweep.Sweeper) {
 	s.Account, s.Region, s.Caller, s.Clients = r.id.account, r.cfg.Region, r.id.caller, repair.NewClients(r.cfg)
 	s.Operators = r.operators(s.Operators)
 	if r.target != nil {
-		s.Target = r.id.account + "/" + r.cfg.Region
+		s.Target = r.place()
 		s.Repair.WriterRole = r.writer
 	}
 }
@@ -188,7 +191,7 @@ func (r *reached) operators(all []rotation.Operator) []rotation.Operator {
 // ledger opens what is remembered of it: its part of the table that is the caller's, or a file.
 func (r *reached) ledger(ctx context.Context, file *ledgerFlag, c *config.Config) (ledger.Ledger, error) {
 	if table := c.Ledger.Table; table != "" && file.path == "" {
-		return ledger.OpenTable(ctx, dynamodb.NewFromConfig(r.home), table, r.id.account+"/"+r.cfg.Region)
+		return ledger.OpenTable(ctx, dynamodb.NewFromConfig(r.home), table, r.place())
 	}
 	return file.open(ctx, r)
 }

@@ -100,10 +100,7 @@ func (f *lineFlags) sweepTargets(cmd *cobra.Command, scope rotation.Scope) error
 	if err := mayWrite(s.fleet, s.settings.Repair.Mode); err != nil {
 		return err
 	}
-	if s.cfg, err = f.accountFlags.load(ctx); err != nil {
-		return err
-	}
-	if s.id, err = whoami(ctx, s.cfg); err != nil {
+	if s.cfg, s.id, err = f.accountFlags.caller(ctx); err != nil {
 		return err
 	}
 	s.teller = f.alert.teller(s.cfg, s.config.Alerts.Tags)

@@ -159,15 +159,14 @@ func (t *text) table(worse, inSync []*Secret) {
 	if len(worse)+len(inSync) == 0 {
 		return
 	}
-	const verdict, gap = 8, 2
 	c := t.columns(worse, inSync)
-	header := pad("NEXT ROTATION", c.when+gap) + pad("VERDICT", verdict+gap)
+	header := pad("NEXT ROTATION", c.when+columnGap) + pad("VERDICT", verdictColumn+columnGap)
 	if c.whose > 0 {
-		header += pad("ACCOUNT, REGION", c.whose+gap)
+		header += pad("ACCOUNT, REGION", c.whose+columnGap)
 	}
-	header += pad("SECRET", c.name+gap)
+	header += pad("SECRET", c.name+columnGap)
 	if c.function > 0 {
-		header += pad("FUNCTION", c.function+gap)
+		header += pad("FUNCTION", c.function+columnGap)
 	}
 	if c.why > 0 {
 		header += "WHY"
@@ -179,17 +178,17 @@ func (t *text) table(worse, inSync []*Secret) {
 		if s.Overdue(t.at) && Drift(s.Verdict) {
 			next = t.paint(next, red)
 		}
-		line := next + "  " + t.paint(pad(string(s.Verdict), verdict), verdictColor(s.Verdict)) + "  "
+		line := next + "  " + t.paint(pad(string(s.Verdict), verdictColumn), verdictColor(s.Verdict)) + "  "
 		if c.whose > 0 {
-			line += pad(inert(s.whose()), c.whose+gap)
+			line += pad(inert(s.whose()), c.whose+columnGap)
 		}
-		line += pad(shorten(secretName(s), c.name), c.name+gap)
+		line += pad(shorten(secretName(s), c.name), c.name+columnGap)
 		if c.function > 0 {
-			line += pad(shorten(functionName(s.FunctionARN), c.function), c.function+gap)
+			line += pad(shorten(functionName(s.FunctionARN), c.function), c.function+columnGap)
 		}
 		t.line(line + shorten(tableReason(s), c.why))
 		if c.below {
-			t.line(strings.Repeat(" ", c.when+verdict+2*gap) + inert(s.whose()))
+			t.line(strings.Repeat(" ", c.when+verdictColumn+2*columnGap) + inert(s.whose()))
 		}
 	}
 	for _, s := range worse {
@@ -210,29 +209,32 @@ type columns struct {
 	below                            bool // whose a secret is stands below it
 }
 
+// The column of verdicts, and what stands between two columns.
+const verdictColumn, columnGap = 8, 2
+
 // columns shares the width out. A fleet's table says of every secret whose it is, for which its dates are shorter, and has functions only where there is much room.
 func (t *text) columns(lists ...[]*Secret) columns {
-	const verdict, gap = 8, 2
 	c := columns{when: 24, whose: longestWhose(lists...), next: whenText}
-	if c.whose > 0 {
+	fleet := c.whose > 0
+	if fleet {
 		c.when, c.next = 18, whenShort
 	}
-	rest := t.style.Width - c.when - verdict - 2*gap
-	if c.whose > 0 {
-		if rest-c.whose-gap < narrowName {
-			c.whose, c.below = 0, true
-		} else {
-			rest -= c.whose + gap
-		}
+	rest := t.style.Width - c.when - verdictColumn - 2*columnGap
+	switch {
+	case !fleet:
+	case rest-c.whose-columnGap < narrowName:
+		c.whose, c.below = 0, true
+	default:
+		rest -= c.whose + columnGap
 	}
 	c.name = rest
 	if t.style.Width < wideTable {
 		return c
 	}
 	c.name = max(24, min(longestName(lists...), rest/3))
-	if c.why = rest - c.name - gap; c.whose == 0 || t.style.Width >= wideFleet {
+	if c.why = rest - c.name - columnGap; c.whose == 0 || t.style.Width >= wideFleet {
 		c.function = max(20, c.why/3)
-		c.why -= c.function + gap
+		c.why -= c.function + columnGap
 	}
 	return c
 }
@@ -272,23 +274,14 @@ func whenText(s *Secret, at time.Time) string {
 
 // whenShort is whenText in the columns that a fleet's table has for it.
 func whenShort(s *Secret, at time.Time) string {
-	if s.NextRotation == nil {
-		return "no date"
+	text := shortWhen.Replace(whenText(s, at))
+	if strings.HasSuffix(text, " min") {
+		text = strings.Replace(text, " in ", " ", 1)
 	}
-	day := s.NextRotation.UTC().Format(time.DateOnly)
-	if s.Overdue(at) {
-		return "overdue " + day
-	}
-	switch left := s.NextRotation.Sub(at); {
-	case left < time.Hour:
-		return day + fmt.Sprintf(" %d min", int(left.Minutes()))
-	case left < 48*time.Hour:
-		return day + fmt.Sprintf(" in %d h", int(left.Hours()))
-	case left < 60*24*time.Hour:
-		return day + fmt.Sprintf(" in %d d", int(left.Hours()/24))
-	}
-	return day
+	return text
 }
+
+var shortWhen = strings.NewReplacer("overdue since", "overdue", " days", " d")
 
 // whenLong is whenText where there is room.
 func whenLong(next *time.Time, at time.Time) string {

@@ -21,12 +21,12 @@ func (c *comparer) resourceClasses() []resourceClass {
 	if f == nil || len(f.resources) == 0 {
 		return nil
 	}
-	if f.told == len(v.atoms) && f.class != nil {
+	first := f.class == nil
+	if !first && f.told == len(v.atoms) {
 		return f.classes
 	}
-	first := f.class == nil
 	if first {
-		f.class, f.pins, f.told = make([]int32, len(f.resources)), make([][]pin, len(f.resources)), 0
+		f.class, f.pins = make([]int32, len(f.resources)), make([][]pin, len(f.resources))
 	}
 	classes := make([]resourceClass, 0, len(f.classes)+1)
 	numbers := map[string]int32{}

@@ -28,8 +28,7 @@ func (r *Repairer) read(ctx context.Context, c *Change) (document, error) {
 		if err != nil {
 			return document{}, fmt.Errorf("reading inline policy %s of %s: %w", c.Name, c.Subject, err)
 		}
-		// IAM API, GetRolePolicy: the document is URL-encoded after RFC 3986.
-		text, err := url.PathUnescape(aws.ToString(out.PolicyDocument))
+		text, err := decoded(out.PolicyDocument)
 		if err != nil {
 			return document{}, fmt.Errorf("decoding inline policy %s of %s: %w", c.Name, c.Subject, err)
 		}
@@ -47,6 +46,11 @@ func (r *Repairer) read(ctx context.Context, c *Change) (document, error) {
 		return document{}, nil
 	}
 	return d, nil
+}
+
+// decoded is a policy document as IAM gives it: URL-encoded after RFC 3986. Source: IAM API, GetRolePolicy and GetPolicyVersion.
+func decoded(document *string) (string, error) {
+	return url.PathUnescape(aws.ToString(document))
 }
 
 // readAttachment tells an attached policy by the document that the change knows of it: the documents of managed policies are not
@@ -78,8 +82,7 @@ func (r *Repairer) otherPolicy(ctx context.Context, c *Change) string {
 	if err != nil {
 		return rotation.OneLine(fmt.Sprintf("reading managed policy %s: %v", c.Name, err))
 	}
-	// IAM API, GetPolicyVersion: the document is URL-encoded after RFC 3986.
-	text, err := url.PathUnescape(aws.ToString(version.PolicyVersion.Document))
+	text, err := decoded(version.PolicyVersion.Document)
 	if err != nil {
 		return rotation.OneLine(fmt.Sprintf("decoding managed policy %s: %v", c.Name, err))
 	}

@@ -513,10 +513,10 @@ func (t *tightening) narrowed(p *rotation.Policy) (string, error) {
 			return "", err
 		}
 	}
-	if len(out.list) == 0 && keeps(p.Name) {
-		return "", nil
-	}
 	if len(out.list) == 0 {
+		if keeps(p.Name) {
+			return "", nil
+		}
 		raw, err := nothingLeft()
 		if err != nil {
 			return "", err
@@ -526,8 +526,11 @@ func (t *tightening) narrowed(p *rotation.Policy) (string, error) {
 	return out.text(), nil
 }
 
-// emptied says whether nothing of an inline policy is needed: only nothingLeft would stay.
+// emptied says whether nothing of an owner's inline policy is needed: only nothingLeft stays.
 func (t *tightening) emptied(p *rotation.Policy) bool {
+	if p.Source != rotation.PolicyInline || keeps(p.Name) {
+		return false
+	}
 	for i := range p.Document.Statements {
 		j := slices.IndexFunc(t.wide, func(w *wide) bool { return w.policy == p && w.index == i })
 		if j < 0 || slices.Contains(t.wide[j].kept, true) {
@@ -540,7 +543,7 @@ func (t *tightening) emptied(p *rotation.Policy) bool {
 // withoutEmptied is a role without what only stands in for an empty policy: nothing may rest on it.
 func (t *tightening) withoutEmptied(role rotation.Role) *rotation.Role {
 	for _, p := range t.touched() {
-		if p.Source == rotation.PolicyInline && !keeps(p.Name) && t.emptied(p) {
+		if t.emptied(p) {
 			role = withInline(role, p.Name, "")
 		}
 	}
@@ -690,7 +693,7 @@ func (t *tightening) changes(due *waiting) {
 			if left := inline(&next, p.Name); left != nil {
 				c.Call, c.After, c.Narrows = PutRolePolicy, left.Text, true
 			}
-			if !keeps(p.Name) && t.emptied(p) {
+			if t.emptied(p) {
 				c.Reason = "rotation needs nothing of the policy: one statement that allows nothing stays, since IAM stores no empty policy and only its owner deletes it"
 			}
 			put(c, t.findingsOf(p))

@@ -102,7 +102,7 @@ func ReadOrphans(ctx context.Context, c Clients, l ledger.Ledger, judgements []d
 	var out []Orphan
 	for _, p := range all {
 		parts := p.function.Parts()
-		if judged[p.function] || parts.Account != account || parts.Region != region || strings.HasSuffix(p.name, keptSuffix) {
+		if judged[p.function] || parts.Account != account || parts.Region != region || keeps(p.name) {
 			continue
 		}
 		o, err := reader.readOrphan(ctx, p)
@@ -282,7 +282,7 @@ func (p *planner) unknownOurs() {
 		role := p.world.roles[arn]
 		for i := range role.Identity {
 			x := &role.Identity[i]
-			if x.Source != rotation.PolicyInline || !strings.HasPrefix(x.Name, rotation.OwnPrefix) || strings.HasSuffix(x.Name, keptSuffix) || p.accounted(arn, x.Name) {
+			if x.Source != rotation.PolicyInline || !strings.HasPrefix(x.Name, rotation.OwnPrefix) || keeps(x.Name) || p.accounted(arn, x.Name) {
 				continue
 			}
 			p.plan.Left = append(p.plan.Left, Left{

@@ -55,21 +55,10 @@ func (s *Sweeper) record(ctx context.Context, outcome *report.Outcome, run ledge
 	}
 }
 
-// wrote is how many changes a run has written.
-func wrote(changes []repair.Change) int {
+func count(changes []repair.Change, counts func(*repair.Change) bool) int {
 	n := 0
 	for i := range changes {
-		if changes[i].Wrote() {
-			n++
-		}
-	}
-	return n
-}
-
-func count(changes []repair.Change, status repair.Status) int {
-	n := 0
-	for i := range changes {
-		if changes[i].Status == status {
+		if counts(&changes[i]) {
 			n++
 		}
 	}
@@ -77,5 +66,8 @@ func count(changes []repair.Change, status repair.Status) int {
 }
 
 func summary(changes []repair.Change) string {
-	return fmt.Sprintf("%d done, %d failed, %d refused, %d waiting", count(changes, repair.Done), count(changes, repair.Failed), count(changes, repair.Refused), count(changes, repair.Waiting))
+	of := func(status repair.Status) int {
+		return count(changes, func(c *repair.Change) bool { return c.Status == status })
+	}
+	return fmt.Sprintf("%d done, %d failed, %d refused, %d waiting", of(repair.Done), of(repair.Failed), of(repair.Refused), of(repair.Waiting))
 }

@@ -221,7 +221,7 @@ func (s *Sweeper) apply(ctx context.Context, outcome report.Outcome, plan repair
 	sealing, stop := context.WithTimeout(context.WithoutCancel(ctx), sealWithin)
 	defer stop()
 	s.seal(sealing, &outcome, run)
-	if written := wrote(changes); written > 0 && !s.Forgetful {
+	if written := count(changes, (*repair.Change).Wrote); written > 0 && !s.Forgetful {
 		outcome.Notes = append(outcome.Notes, fmt.Sprintf("Run %s wrote %d changes; `%s` shows what taking them back would do.", repairer.Run, written, s.rollback(repairer.Run)))
 	}
 	outcome.Sort()

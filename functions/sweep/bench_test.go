@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/rotationguard/rotationguard/pkg/awstest"
+	"github.com/rotationguard/rotationguard/scripts/demo/account"
 )
 
 // BenchmarkFunction is what the built function costs before its first event: the zipped package, and the CPU time of initialization.
@@ -81,21 +81,15 @@ func BenchmarkFunctionSweeps(b *testing.B) {
 
 // fill makes secrets of which every third rotates, by a tenth as many functions with a role each, all in sync.
 func fill(a *awstest.Account, secrets int) {
-	const prefix = "arn:aws:lambda:eu-central-1:123456789012:function:"
-	yes, functions := true, secrets/10
-	for n := range functions {
-		function := fmt.Sprintf("rotate-%05d", n)
-		role := a.AddRole(awstest.Role{Name: function, Inline: map[string]string{"rotation": strings.ReplaceAll(`{"Version":"2012-10-17","Statement":[
-			{"Effect":"Allow","Action":["secretsmanager:DescribeSecret","secretsmanager:GetSecretValue","secretsmanager:PutSecretValue","secretsmanager:UpdateSecretVersionStage"],"Resource":"*",
-			"Condition":{"StringEquals":{"secretsmanager:resource/AllowRotationLambdaArn":"FUNCTION"}}},{"Effect":"Allow","Action":"secretsmanager:GetRandomPassword","Resource":"*"}]}`, "FUNCTION", prefix+function)}})
-		a.AddFunction(awstest.Function{Name: function, FunctionConfig: awstest.FunctionConfig{Role: role}, Policies: map[string]string{"": `{"Version":"2012-10-17","Id":"default","Statement":[{"Sid":"invoke","Effect":"Allow",` +
-			`"Principal":{"Service":"secretsmanager.amazonaws.com"},"Action":"lambda:InvokeFunction","Resource":"` + prefix + function + `","Condition":{"StringEquals":{"AWS:SourceAccount":"123456789012"}}}]}`}})
+	yes, arns := true, make([]string, secrets/10)
+	for n := range arns {
+		arns[n] = account.AddRotation(a, awstest.Function{Name: fmt.Sprintf("rotate-%05d", n)})
 	}
 	all := make([]awstest.Secret, secrets)
 	for n := range all {
 		all[n] = awstest.Secret{ARN: fmt.Sprintf("arn:aws:secretsmanager:eu-central-1:123456789012:secret:app/%06d-AbCdEf", n)}
 		if n%3 == 0 {
-			all[n].RotationEnabled, all[n].RotationLambdaARN = &yes, prefix+fmt.Sprintf("rotate-%05d", n/3%functions)
+			all[n].RotationEnabled, all[n].RotationLambdaARN = &yes, arns[n/3%len(arns)]
 		}
 	}
 	a.AddSecrets(all)

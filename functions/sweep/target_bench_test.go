@@ -102,14 +102,8 @@ func benchTarget(b *testing.B, functions int, far time.Duration, environ []strin
 // fillTarget makes so many rotation functions with a role and a secret each, all in sync.
 func fillTarget(a *awstest.Account, id string, functions int) {
 	for n := range functions {
-		function := fmt.Sprintf("rotate-%02d", n)
-		arn := "arn:aws:lambda:" + account.Region + ":" + id + ":function:" + function
 		yes := true
-		role := a.AddRole(awstest.Role{Name: function, Inline: map[string]string{"rotation": strings.ReplaceAll(`{"Version":"2012-10-17","Statement":[
-			{"Effect":"Allow","Action":["secretsmanager:DescribeSecret","secretsmanager:GetSecretValue","secretsmanager:PutSecretValue","secretsmanager:UpdateSecretVersionStage"],"Resource":"*",
-			"Condition":{"StringEquals":{"secretsmanager:resource/AllowRotationLambdaArn":"FUNCTION"}}},{"Effect":"Allow","Action":"secretsmanager:GetRandomPassword","Resource":"*"}]}`, "FUNCTION", arn)}})
-		a.AddFunction(awstest.Function{Name: function, FunctionConfig: awstest.FunctionConfig{Role: role}, Policies: map[string]string{"": `{"Version":"2012-10-17","Id":"default","Statement":[{"Sid":"invoke","Effect":"Allow",` +
-			`"Principal":{"Service":"secretsmanager.amazonaws.com"},"Action":"lambda:InvokeFunction","Resource":"` + arn + `","Condition":{"StringEquals":{"AWS:SourceAccount":"` + id + `"}}}]}`}})
+		arn := account.AddRotation(a, awstest.Function{Name: fmt.Sprintf("rotate-%02d", n)})
 		a.AddSecret(awstest.Secret{ARN: fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:app/%02d-AbCdEf", account.Region, id, n), RotationEnabled: &yes, RotationLambdaARN: arn})
 	}
 }

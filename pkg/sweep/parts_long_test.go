@@ -82,20 +82,15 @@ func countsText(calls map[string]int) string {
 // fillLarge makes secrets of which some rotate, spread over functions with a role each, listed in no order of theirs.
 func fillLarge(a *awstest.Account, secrets, rotating, functions int) {
 	yes := true
-	const prefix = "arn:aws:lambda:" + account.Region + ":" + account.ID + ":function:"
-	for n := range functions {
-		name := fmt.Sprintf("rotate-%05d", n)
-		role := a.AddRole(awstest.Role{Name: name, Inline: map[string]string{"rotation": strings.ReplaceAll(`{"Version":"2012-10-17","Statement":[
-			{"Effect":"Allow","Action":["secretsmanager:DescribeSecret","secretsmanager:GetSecretValue","secretsmanager:PutSecretValue","secretsmanager:UpdateSecretVersionStage"],"Resource":"*",
-			"Condition":{"StringEquals":{"secretsmanager:resource/AllowRotationLambdaArn":"FUNCTION"}}},{"Effect":"Allow","Action":"secretsmanager:GetRandomPassword","Resource":"*"}]}`, "FUNCTION", prefix+name)}})
-		a.AddFunction(awstest.Function{Name: name, FunctionConfig: awstest.FunctionConfig{Role: role, Modified: time.Now().AddDate(0, -1, 0)}, Policies: map[string]string{"": `{"Version":"2012-10-17","Id":"default","Statement":[{"Sid":"invoke","Effect":"Allow",` +
-			`"Principal":{"Service":"secretsmanager.amazonaws.com"},"Action":"lambda:InvokeFunction","Resource":"` + prefix + name + `","Condition":{"StringEquals":{"AWS:SourceAccount":"` + account.ID + `"}}}]}`}})
+	arns := make([]string, functions)
+	for n := range arns {
+		arns[n] = account.AddRotation(a, awstest.Function{Name: fmt.Sprintf("rotate-%05d", n), FunctionConfig: awstest.FunctionConfig{Modified: time.Now().AddDate(0, -1, 0)}})
 	}
 	all := make([]awstest.Secret, secrets)
 	for n := range all {
 		all[n] = awstest.Secret{ARN: fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:app/%06d-AbCdEf", account.Region, account.ID, n*7919%secrets)}
 		if n < rotating {
-			all[n].RotationEnabled, all[n].RotationLambdaARN = &yes, prefix+fmt.Sprintf("rotate-%05d", n%functions)
+			all[n].RotationEnabled, all[n].RotationLambdaARN = &yes, arns[n%functions]
 		}
 	}
 	a.AddSecrets(all)

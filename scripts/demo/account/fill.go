@@ -247,3 +247,15 @@ func (f *filler) secret(r *Rotation, s *Secret) error {
 	f.account.AddSecret(secret)
 	return nil
 }
+
+// AddRotation puts a rotation function and its role into an account, in sync for whatever secret names it. It answers with the function's ARN.
+func AddRotation(a *awstest.Account, f awstest.Function) string {
+	arn := "arn:" + a.Partition() + ":lambda:" + a.Region() + ":" + a.ID() + ":function:" + f.Name
+	f.Role = a.AddRole(awstest.Role{Name: f.Name, Inline: map[string]string{"rotation": `{"Version":"2012-10-17","Statement":[` +
+		`{"Effect":"Allow","Action":["secretsmanager:DescribeSecret","secretsmanager:GetSecretValue","secretsmanager:PutSecretValue","secretsmanager:UpdateSecretVersionStage"],"Resource":"*",` +
+		`"Condition":{"StringEquals":{"secretsmanager:resource/AllowRotationLambdaArn":"` + arn + `"}}},{"Effect":"Allow","Action":"secretsmanager:GetRandomPassword","Resource":"*"}]}`}})
+	f.Policies = map[string]string{"": `{"Version":"2012-10-17","Id":"default","Statement":[{"Sid":"invoke","Effect":"Allow",` +
+		`"Principal":{"Service":"secretsmanager.amazonaws.com"},"Action":"lambda:InvokeFunction","Resource":"` + arn + `","Condition":{"StringEquals":{"AWS:SourceAccount":"` + a.ID() + `"}}}]}`}
+	a.AddFunction(f)
+	return arn
+}
